@@ -1,0 +1,48 @@
+# `make test` and `make demo` do all the set-up on a fresh machine: Python 3.11 or newer and a package index suffice.
+# PYTHON=python3.12 picks the interpreter, PIP_ARGS="--index-url …" passes options to pip.
+
+PYTHON   ?= python3
+VENV     ?= .venv
+PIP_ARGS ?=
+BIN      := $(abspath $(VENV))/bin
+STAMP    := $(VENV)/.installed
+
+.DELETE_ON_ERROR:
+.PHONY: help test demo lint format clean
+
+help:
+	@echo "make test    lint, types and tests     make demo    a model and paths of the S&P 500, in demo/"
+	@echo "make lint    lint and types only       make format  format the code        make clean   remove what make made"
+
+# torch first and by itself: the build that PIP_ARGS or pip's configuration chooses is then kept by the second line.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "tsgan needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet $(PIP_ARGS) -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet $(PIP_ARGS) -c constraints.txt -e '.[dev]'
+	@touch $@
+
+test: lint
+	$(BIN)/pytest
+
+lint: $(STAMP)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+demo: $(STAMP)
+	mkdir -p demo
+	cd demo && $(BIN)/tsgan data sp500 --out prices.csv --force
+	cd demo && $(BIN)/tsgan fit prices.csv --force
+	cd demo && $(BIN)/tsgan sample --n 1000 --out synth.csv --force
+	cd demo && $(BIN)/tsgan evaluate prices.csv synth.csv
+	cd demo && $(BIN)/tsgan plot prices.csv synth.csv --out demo.png --force
+	@echo "The paths are in demo/synth.csv, the picture is demo/demo.png."
+
+clean:
+	rm -rf $(VENV) build dist demo *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

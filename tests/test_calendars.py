@@ -85,6 +85,11 @@ KINDS: dict[str, tuple[pd.DatetimeIndex, str, float]] = {
         "Mon–Sun 00:00–23:00, 24 bars a day",
         365 * 24,
     ),
+    "bars of thirteen minutes": (
+        at_times(BUSINESS[3:18], [f"{m}min" for m in range(570, 960, 13)]),
+        "Mon–Fri 09:30–15:47, 30 bars a day",
+        252 * 30,
+    ),
     "weekly": (pd.date_range("2020-01-03", periods=100, freq="7D"), "weekly", 52),
     "month ends": (ends(MONTHS), "month ends", 12),
     "month starts": (starts(MONTHS), "month starts", 12),
@@ -94,7 +99,7 @@ KINDS: dict[str, tuple[pd.DatetimeIndex, str, float]] = {
     "half-year starts": (starts(MONTHS[::6]), "6-month starts", 2),
     "year ends": (ends(YEARS), "year ends", 1),
     "every two days": (pd.date_range("2022-01-01", periods=60, freq="2D"), "every 2 days", 365.25 / 2),
-    "every five hours": (pd.date_range("2022-01-01", periods=60, freq="5h"), "every 5 hours", 365.25 * 24 / 5),
+    "every five hours": (pd.date_range("2022-01-01", periods=120, freq="5h"), "every 5 hours", 365.25 * 24 / 5),
     "fortnights": (pd.date_range("2022-01-01", periods=60, freq="14D"), "every 14 days", 365.25 / 14),
     "irregular": (
         pd.Timestamp("2020-01-01") + pd.to_timedelta(np.cumsum([11, 23, 18, 29, 12] * 8), unit="D"),
@@ -185,6 +190,8 @@ def test_a_few_dates_of_one_week_make_a_working_week() -> None:
     assert infer_calendar(friday_to_monday).description == "business days"
     with_saturday = pd.DatetimeIndex(["2023-06-15", "2023-06-16", "2023-06-17"])
     assert infer_calendar(with_saturday).description == "every day"
+    thursday_to_wednesday = KINDS["bars of thirteen minutes"][0][:150]
+    assert infer_calendar(thursday_to_wednesday).description == "Mon–Fri 09:30–15:47, 30 bars a day"
 
 
 def test_rare_slots_and_odd_times_are_left_out() -> None:
@@ -210,6 +217,19 @@ def test_thinly_traded_minutes_keep_the_hours_and_the_number_of_bars() -> None:
     assert ((dates.hour * 60 + dates.minute) >= 570).all()
     assert ((dates.hour * 60 + dates.minute) < 960).all()
     assert calendar.periods_per_year == pytest.approx(0.3 * 390 * 252, rel=0.1)
+
+
+def test_transactions_at_random_times_keep_the_hours_and_the_number() -> None:
+    seconds = np.random.default_rng(1).integers(9 * 3600, 17 * 3600, size=(15, 200))
+    days = pd.bdate_range("2023-01-05", periods=15)
+    index = pd.DatetimeIndex(
+        sorted({day + pd.Timedelta(seconds=int(s)) for day, row in zip(days, seconds, strict=True) for s in row})
+    )
+    calendar = infer_calendar(index)
+    dates = calendar.after(index[-1], 2_000)
+    assert set(dates.day_of_week) == {0, 1, 2, 3, 4}
+    assert set(dates.hour) == set(range(9, 17))
+    assert calendar.periods_per_year == pytest.approx(200 * 252, rel=0.02)
 
 
 def test_a_holiday_at_the_end_of_a_long_bar_does_not_double_it() -> None:

@@ -273,28 +273,35 @@ def _infer_rule(ticks: Ticks, day: int) -> Rule:
     median = int(np.median(spacings))
     if median > LONG_BAR_DAYS * day:
         return _infer_long_bars(ticks, median, day)
-    values, counts = np.unique(spacings, return_counts=True)
-    commonest = int(values[counts.argmax()])
-    # Bars every two days or every five hours wander through the week: they have no weekly pattern.
-    if counts.max() >= max(4, 0.8 * len(spacings)) and 7 * day % commonest:
-        return FixedStep(commonest, regular=True)
-    return _infer_week(ticks, day)
-
-
-def _infer_week(ticks: Ticks, day: int) -> WeeklyPattern:
-    week, slot = np.divmod(ticks + EPOCH_WEEKDAY * day, 7 * day)
-    recent = week > week[-1] - RECENT_WEEKS
-    slots, counts = np.unique(slot[recent], return_counts=True)
-    # At least half as often as the commonest slot; one less, as data begin and end within a week.
-    usual = 2 * counts >= counts.max() - 1
-    slots, counts = slots[usual], counts[usual]
-    busiest = np.unique(week[recent], return_counts=True)[1].max()
-    if counts.max() > 3 and len(slots) > 1.5 * busiest:
-        # No week has so many bars (they come only with trades): keep the commonest, as many as the busiest week has.
-        slots = np.sort(slots[np.argsort(-counts, kind="stable")[:busiest]])
+    slots = _usual_slots(ticks, day)
+    busiest_week = _busiest_week(ticks, day)
+    if len(slots) > 1.25 * len(busiest_week):
+        # No week has so many bars: they wander through the week (bars of two days, of five hours) or come at random.
+        step = _most_common(spacings)
+        if np.sum(spacings == step) >= max(4, 0.8 * len(spacings)) and 7 * day % step:
+            return FixedStep(step, regular=True)
+        slots = busiest_week
     if ticks[-1] - ticks[0] < 6 * day:
         slots = _fill_unseen_days(slots, day)
     return WeeklyPattern(tuple(slots.tolist()))
+
+
+def _usual_slots(ticks: Ticks, day: int) -> Ticks:
+    """Return the slots that are used in at least half of the recent weeks, compared with the slot used most."""
+    week, slot = np.divmod(ticks + EPOCH_WEEKDAY * day, 7 * day)
+    slots, counts = np.unique(slot[week > week[-1] - RECENT_WEEKS], return_counts=True)
+    # one less, as data begin and end within a week: of up to three weeks every slot seen is taken
+    usual: Ticks = slots[2 * counts >= counts.max() - 1]
+    return usual
+
+
+def _busiest_week(ticks: Ticks, day: int) -> Ticks:
+    """Return the slots of the recent seven days that have most bars."""
+    recent = ticks[ticks > ticks[-1] - RECENT_WEEKS * 7 * day]
+    first = np.arange(len(recent))
+    end = np.searchsorted(recent, recent + 7 * day)
+    busiest = int(np.argmax(end - first))
+    return np.sort((recent[busiest : end[busiest]] + EPOCH_WEEKDAY * day) % (7 * day))
 
 
 def _fill_unseen_days(slots: Ticks, day: int) -> Ticks:

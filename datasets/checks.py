@@ -163,7 +163,7 @@ def _without_copies(frame: pd.DataFrame) -> pd.DataFrame:
     copies = repeated.reset_index().duplicated().to_numpy()
     if (~copies).sum() > repeated.index.nunique():
         raise _conflict(repeated[~copies].index)
-    warn(f"dropped {counted(int(copies.sum()), 'row')}, exact copies of the row before")
+    warn(f"dropped {counted(int(copies.sum()), 'row')}, exact copies of another row")
     return frame[~frame.index.duplicated()]
 
 

@@ -28,7 +28,7 @@ __all__ = ["read_prices"]
 
 DATE_NAMES = frozenset({"date", "datetime", "timestamp", "time", "day", "data"})
 TICKER_NAMES = frozenset({"ticker", "tickers", "tic", "symbol", "asset", "instrument", "security", "stock", "coin"})
-TICKER_NAMES |= {"pair", "currency", "isin", "series", "variable", "name"}
+TICKER_NAMES |= {"pair", "isin", "series", "variable", "name"}
 # In order of preference: the adjusted close is what an investor earned.
 ADJUSTED_NAMES = ("adj close", "adjclose", "adjusted close")
 CLOSE_NAMES = (*ADJUSTED_NAMES, "close", "close last")
@@ -137,7 +137,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 
 def _read_text(content: bytes, path: Path) -> pd.DataFrame:
     encoding = _encoding(content, path)
-    lines = content[:65_536].decode(encoding, errors="ignore").splitlines()
+    lines = content[: 1 << 20].decode(encoding, errors="ignore").splitlines()
     filled = [i for i, line in enumerate(lines) if line.strip(" \t,;")]
     if not filled:
         raise DataError(f"{path} is empty; expected a header and one row for each date")
@@ -182,7 +182,10 @@ def _header(cells: list[list[str]], path: Path) -> tuple[pd.Index[Any], int]:
     depth = 3 if _is_yfinance(cells) else 1
     width = max(len(row) if any(row[len(first) :]) else 0 for row in cells[depth:]) if len(cells) > depth else 0
     if width > len(first):
-        raise DataError(f"{path} has {len(first)} column names, but {width} values in a row; name every column")
+        raise DataError(
+            f"{path} has {counted(len(first), 'column name')}, but {width} values in a row; "
+            "begin with one line that names every column"
+        )
     if depth == 1:
         return pd.Index([name or f"Unnamed: {i}" for i, name in enumerate(first)], dtype=object), 1
     names = [(cells[2][0], ""), *zip(first[1:], (cell.strip() for cell in cells[1][1:]), strict=False)]
@@ -443,8 +446,8 @@ def _strictly(text: pd.Series[str], formats: list[str]) -> pd.DatetimeIndex:
 
 
 def _plain(label: object) -> str:
-    """Return a label for comparison: ``Adj_Close`` and ``adj close`` are the same."""
-    return re.sub(r"[\s_./-]+", " ", str(label)).strip().lower()
+    """Return a label for comparison: ``Adj_Close``, ``adj close`` and ``<ADJ_CLOSE>`` are the same."""
+    return re.sub(r"[\s_./<>-]+", " ", str(label)).strip().lower()
 
 
 def _label(label: object) -> str:

@@ -278,6 +278,8 @@ def test_numbers(write: Any, text: str, values: list[list[float]] | None) -> Non
         (gzip.compress(b"Date,A\n2020-01-01,1\n" * 50)[:40], "cannot be read"),
         (b"2020-01-01,1.5\n2020-01-02,1.6\n", "has no header: its first line begins with '2020-01-01'"),
         (b"Date,A\n2020-01-01,1,5\n", "has 2 column names, but 3 values"),
+        (b"A title\nDate,A\n2020-01-01,1\n", "has 1 column name, but 2 values in a row; begin with one line"),
+        (b'Date,A\n"2020-01-01,1\n2020-01-02,2\n', "is not a table separated by ','"),
         (b"Date,A\n" + b"2020-01-01,1\n" * 9 + b"2020-01-02,1,234\n", "is not a table separated by ','"),
         (b"Date,A\n" + b"2020-01-01,1,\n" * 9 + b"2020-01-02,1,234\n", "is not a table separated by ','"),
         (b"just a sentence\nand another\n", "no column holds dates"),
@@ -411,6 +413,20 @@ def test_bars_of_a_frame_keep_the_name_of_the_close() -> None:
     assert list(read_prices(bars()).columns) == ["Adj Close"]
     assert list(read_prices(bars(adjusted=None)).columns) == ["Close"]
     assert list(read_prices(bars()[["Close", "Volume"]]).columns) == ["Close"]
+
+
+def test_bars_with_columns_that_are_not_prices(write: Any) -> None:
+    text = (
+        '"Date","Price","Open","High","Low","Vol.","Change %","Currency"\n'
+        '"01/31/2020","1,234.50","1,230.00","1,240.00","1,220.00","1.2M","0.33%","USD"\n'
+        '"01/30/2020","1,230.50","1,230.00","1,240.00","1,220.00","1.1M","0.10%","USD"\n'
+    )
+    with warned("newest first"):
+        frame = read_prices(write(text, "gold.csv"))
+    assert frame["gold"].tolist() == [1230.5, 1234.5]
+    with no_warning():
+        bars = read_prices(write("<DATE>,<OPEN>,<HIGH>,<LOW>,<CLOSE>\n20200101,1,2,1,1.5\n20200102,1,2,1,1.7\n"))
+    assert bars["prices"].tolist() == [1.5, 1.7]
 
 
 def test_a_column_of_a_bar_file_can_be_asked_for() -> None:

@@ -1,0 +1,45 @@
+"""What can go wrong, said in a sentence: the thing, what was expected, what came, what to do.
+
+::
+
+    TsganError
+    ├── DataError        the prices, or a file of prices, cannot be used
+    ├── ConfigError      an option or a combination of options is not possible
+    ├── ModelFileError   a model file is damaged, of a newer format, or no model at all
+    └── TrainingError    training produced nothing usable
+
+    DataWarning (UserWarning)   the prices were used, but something about them should be known
+"""
+
+__all__ = [
+    "ConfigError",
+    "DataError",
+    "DataWarning",
+    "ModelFileError",
+    "TrainingError",
+    "TsganError",
+]
+
+
+class TsganError(Exception):
+    """Base of every error that tsgan raises on purpose; its text is meant for the user."""
+
+
+class DataError(TsganError, ValueError):
+    """The prices cannot be used; the message names column, date, value and remedy."""
+
+
+class ConfigError(TsganError, ValueError):
+    """An option, or a combination of options, is not possible."""
+
+
+class ModelFileError(TsganError, ValueError):
+    """A model file is damaged, of a newer format version, or not a model file."""
+
+
+class TrainingError(TsganError, RuntimeError):
+    """Training produced nothing usable."""
+
+
+class DataWarning(UserWarning):
+    """The prices were accepted, but something about them should be known (sorted, dropped, a suspected split)."""

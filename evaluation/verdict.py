@@ -1,0 +1,75 @@
+"""The short verdict of a fit: one-step risk on days that neither trained nor chose anything, beside classical methods."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from tsgan.evaluation.baselines import gjr_forecasts, historical_forecasts
+from tsgan.evaluation.scores import fz0
+from tsgan.returns import Floats
+
+if TYPE_CHECKING:
+    from tsgan.law import Law
+
+LEVELS = (0.05, 0.01)
+_GJR, _HISTORICAL = "GJR-GARCH skew-t", "historical simulation"
+_CLEAR = 1.64  # standard errors that a mean difference of scores must have to be called one
+
+
+def one_step_verdict(law: Law, returns: Floats, first: int, dates: pd.DatetimeIndex) -> list[str]:
+    """Judge one-step VaR and expected shortfall from row ``first`` on.
+
+    The opponents are fitted to the rows before ``first``, more than the law has seen; all parameters stay fixed.
+
+    Parameters
+    ----------
+    law : fitted to rows before ``first``
+    returns : (time, assets) log returns
+    dates : (time,) their dates
+
+    Returns
+    -------
+    Sentences.
+    """
+    percent = 100 * returns
+    y = percent[first:]
+    states = law.states(returns)[first:-1]
+    scores: dict[str, dict[float, Floats]] = {"tsgan": {}, _GJR: {}, _HISTORICAL: {}}
+    shares = []
+    for level in LEVELS:
+        var, es = (100 * risk for risk in law.value_at_risk(states, level))
+        shares.append(f"{100 * np.mean(y <= var):.2f} %")
+        scores["tsgan"][level] = fz0(y, var, es, level)
+    for name, forecast in ((_GJR, gjr_forecasts), (_HISTORICAL, historical_forecasts)):
+        columns = [forecast(asset, first, LEVELS) for asset in percent.T]
+        for level in LEVELS:
+            risk = [column[level] for column in columns]
+            scores[name][level] = np.stack([fz0(a, r.var, r.es, level) for a, r in zip(y.T, risk, strict=True)], -1)
+    table = ", ".join(
+        f"{name} " + " / ".join(f"{by_level[level].mean():.4f}" for level in LEVELS)
+        for name, by_level in scores.items()
+    )
+    return [
+        f"Held out: {len(y):,} steps, {_day(dates[first])} to {_day(dates[-1])}, judged by a law fitted to earlier rows.",
+        f"VaR at 5 % / 1 % was breached on {' / '.join(shares)} of the steps.",
+        f"Joint VaR/ES loss FZ0 at 5 % / 1 %, lower is better: {table}.",
+        *(_comparison(scores, name) for name in (_GJR, _HISTORICAL)),
+    ]
+
+
+def _comparison(scores: dict[str, dict[float, Floats]], opponent: str) -> str:
+    """Say who wins over both levels, if the difference is clear against its error over time."""
+    difference = sum(scores["tsgan"][level] - scores[opponent][level] for level in LEVELS)
+    daily = np.asarray(difference).mean(axis=1)  # assets of a day move together and count once
+    t = daily.mean() / (daily.std(ddof=1) / len(daily) ** 0.5)
+    if abs(t) < _CLEAR:
+        lead = "ahead, but not clearly" if t < 0 else "behind, but not clearly"
+        return f"Against {opponent}: level (tsgan {lead}, t = {t:.1f})."
+    return f"Against {opponent}: {'tsgan is better' if t < 0 else f'{opponent} is better'} (t = {t:.1f})."
+
+
+def _day(date: pd.Timestamp) -> str:
+    return f"{date:%Y-%m-%d}" if date == date.normalize() else f"{date:%Y-%m-%d %H:%M}"

@@ -1,0 +1,173 @@
+"""Every default of tsgan, each with its unit and reason; the command line and ``run.toml`` read them from here."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+from dataclasses import dataclass, field, fields
+from typing import Any, Self
+
+from tsgan.errors import ConfigError
+
+CRITICS = ("conv", "lstm", "both")
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorConfig:
+    """The recurrent stochastic-volatility network (:mod:`tsgan.generator`)."""
+
+    half_lives: tuple[float, ...] = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+    """Half-lives of the memory in steps; a day to a year, doubling."""
+    elasticity: float = 0.9
+    """Power of the remembered variance in the next one; 1 would be a GARCH, whose free runs explode."""
+    elasticity_beyond: float = 0.5
+    """The same above the highest variance that the training data reached, where nothing was learned."""
+    width: int = 16
+    """Hidden units of the network that corrects the variance."""
+    reach: float = 0.3
+    """Scale of that network's output; small, since a free correction loses all gains held-out."""
+    blur: float = 0.3
+    """Noise added to the normal scores of a drawn day, in standard deviations (:mod:`tsgan.joint`)."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "half_lives", tuple(float(h) for h in self.half_lives))
+        _require(len(self.half_lives) > 0 and min(self.half_lives) > 0, self, "half_lives", "numbers > 0")
+        _require(0 < self.elasticity < 1, self, "elasticity", "a number between 0 and 1")
+        _require(0 <= self.elasticity_beyond <= 1, self, "elasticity_beyond", "a number in [0, 1]")
+        _require(self.width >= 1, self, "width", "a whole number >= 1")
+        _require(self.reach >= 0, self, "reach", "a number >= 0")
+        _require(self.blur >= 0, self, "blur", "a number >= 0")
+
+
+@dataclass(frozen=True, slots=True)
+class WarmStartConfig:
+    """Maximum likelihood of the one-step law (:mod:`tsgan.warmstart`)."""
+
+    steps: int = 400
+    """Full-batch steps."""
+    learning_rate: float = 0.02
+    """Adam's rate at the start, lowered by a cosine to nothing."""
+    weight_decay: float = 10.0
+    """Decoupled decay of the correcting network; at 1 it overfits and loses to a GJR-GARCH held-out."""
+    momentum_scale: float = 0.003
+    """Scale of the Laplace prior on the drift's weights: spurious autocorrelation is shrunk to nothing."""
+
+    def __post_init__(self) -> None:
+        _require(self.steps >= 1, self, "steps", "a whole number >= 1")
+        _require(self.learning_rate > 0, self, "learning_rate", "a number > 0")
+        _require(self.weight_decay >= 0, self, "weight_decay", "a number >= 0")
+        _require(self.momentum_scale > 0, self, "momentum_scale", "a number > 0")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingConfig:
+    """WGAN-GP on windows of [real past | future] (:mod:`tsgan.training`; Gulrajani et al. 2017)."""
+
+    steps: int = 150
+    """Generator steps at most; the validation slice chooses how many of them are kept. 0 keeps the warm start."""
+    critic: str = "conv"
+    """conv, lstm or both."""
+    critic_steps: int = 5
+    """Critic steps a generator step (the paper's)."""
+    batch: int = 64
+    """Windows a batch (the paper's)."""
+    past: int = 128
+    """Steps of real past that the critic sees."""
+    future: int = 128
+    """Steps of the continuation that it judges."""
+    penalty: float = 10.0
+    """Weight of the gradient penalty (the paper's)."""
+    critic_learning_rate: float = 5e-4
+    """Adam's rate for the critic."""
+    generator_learning_rate: float = 2e-3
+    """Adam's rate for the generator."""
+    betas: tuple[float, float] = (0.0, 0.9)
+    """Adam's decay rates (the paper's): no momentum, since the loss moves."""
+    anchor: float = 10.0
+    """Weight of the one-step likelihood in the generator's loss."""
+    average: float = 0.98
+    """Decay a step of the generator's moving average, the model that is kept."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "betas", tuple(self.betas))
+        _require(self.steps >= 0, self, "steps", "a whole number >= 0")
+        _require(self.critic in CRITICS, self, "critic", "one of " + ", ".join(CRITICS))
+        for name in ("critic_steps", "batch"):
+            _require(getattr(self, name) >= 1, self, name, "a whole number >= 1")
+        for name in ("past", "future"):
+            _require(getattr(self, name) >= 32, self, name, "a whole number >= 32")
+        _require(self.penalty >= 0, self, "penalty", "a number >= 0")
+        for name in ("critic_learning_rate", "generator_learning_rate"):
+            _require(getattr(self, name) > 0, self, name, "a number > 0")
+        _require(len(self.betas) == 2 and all(0 <= b < 1 for b in self.betas), self, "betas", "two numbers in [0, 1)")
+        _require(self.anchor >= 0, self, "anchor", "a number >= 0")
+        _require(0 <= self.average < 1, self, "average", "a number in [0, 1)")
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All of a fit's configuration; its sections are the tables of ``run.toml``."""
+
+    generator: GeneratorConfig = field(default_factory=GeneratorConfig)
+    warm_start: WarmStartConfig = field(default_factory=WarmStartConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+
+    @classmethod
+    def from_dict(cls, tables: dict[str, Any]) -> Self:
+        """Build from nested tables; unknown names and wrong types are a ConfigError.
+
+        >>> Config.from_dict({"training": {"steps": 10}}).training.steps
+        10
+        """
+        sections = {f.name: f.default_factory for f in fields(cls)}
+        for name in tables:
+            _known(name, sections, "section")
+        return cls(**{name: _section(kind(), name, tables.get(name, {})) for name, kind in sections.items()})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Nested plain values, as JSON and TOML have them."""
+        return dataclasses.asdict(self)
+
+    def with_training(self, **changes: Any) -> Self:
+        """Return a copy with some fields of the training section changed; None leaves a field as it is."""
+        given = {name: value for name, value in changes.items() if value is not None}
+        return dataclasses.replace(self, training=dataclasses.replace(self.training, **given))
+
+
+def _section(default: Any, section: str, values: Any) -> Any:
+    if not isinstance(values, dict):
+        raise ConfigError(f"[{section}] must be a table of settings, not {values!r}")
+    for name, value in values.items():
+        _known(name, [f.name for f in fields(default)], f"setting in [{section}]")
+        _typed(section, name, value, getattr(default, name))
+    return dataclasses.replace(default, **values)
+
+
+def _typed(section: str, name: str, value: Any, default: Any) -> None:
+    def number(v: Any) -> bool:
+        return isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v)
+
+    if isinstance(default, tuple):
+        fits, kind = isinstance(value, list | tuple) and all(number(v) for v in value), "a list of numbers"
+    elif isinstance(default, int):
+        fits, kind = isinstance(value, int) and not isinstance(value, bool), "a whole number"
+    elif isinstance(default, float):
+        fits, kind = number(value), "a number"
+    else:
+        fits, kind = isinstance(value, str), "text"
+    if not fits:
+        raise ConfigError(f"{name} in [{section}] must be {kind}, not {value!r}")
+
+
+def _known(name: str, names: Any, kind: str) -> None:
+    if name in names:
+        return
+    close = difflib.get_close_matches(name, list(names), 1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    raise ConfigError(f"there is no {kind} called {name!r}; {hint}possible: {', '.join(names)}")
+
+
+def _require(holds: bool, config: Any, name: str, expected: str) -> None:
+    if not holds:
+        raise ConfigError(f"{name} must be {expected}, not {getattr(config, name)!r}")

@@ -1,0 +1,37 @@
+"""A recurrent critic: an LSTM (Hochreiter and Schmidhuber 1997) over short patches of the path."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from tsgan.critics.features import VIEWS, channels
+
+
+class LSTMCritic(nn.Module):
+    """Score of a path given its past; LayerNorm inside the residual branch only.
+
+    Parameters
+    ----------
+    assets : number of assets
+    width : units of the LSTM
+    patch : steps read at once; a month of a path is five reads, not twenty
+    """
+
+    def __init__(self, assets: int, width: int = 48, patch: int = 4) -> None:
+        super().__init__()
+        self.patch = patch
+        self.lstm = nn.LSTM((VIEWS * assets + 1) * patch, width, batch_first=True)
+        self.branch = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
+        self.score = nn.Linear(width, 1)
+
+    def forward(self, future: Tensor, past: Tensor) -> Tensor:
+        """(n, time, assets), (n, past, assets) -> (n,)."""
+        x = channels(future, past)
+        x = functional.pad(x, (-x.shape[-1] % self.patch, 0))
+        reads = x.unflatten(-1, (-1, self.patch)).permute(0, 2, 1, 3).flatten(2)  # (n, reads, channels * patch)
+        h: Tensor = self.lstm(reads)[0]
+        h = h + self.branch(h)
+        score: Tensor = self.score(h.mean(1))
+        return score.squeeze(-1)

@@ -1,0 +1,374 @@
+"""TSGAN: the face of the package, in scikit-learn's manners."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from os import PathLike
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from tsgan import procedure
+from tsgan.calendars import Calendar, infer_calendar
+from tsgan.config import Config
+from tsgan.datasets import check_prices
+from tsgan.device import random_stream, resolve_device
+from tsgan.errors import ConfigError, DataError, ModelFileError
+from tsgan.fitting import build
+from tsgan.joint import JointNoise
+from tsgan.law import Law, Scaling
+from tsgan.memory import run_memory
+from tsgan.paths import Paths
+from tsgan.procedure import Progress
+from tsgan.returns import Floats, log_returns
+from tsgan.store import FORMAT_VERSION, read_model, write_model
+
+Prices = pd.DataFrame | pd.Series
+StartPrice = float | Mapping[str, float] | pd.Series
+
+_CHUNK = 512  # paths computed together; always so many, so that path i never depends on how many are asked for
+_NEAR = 5  # steps after the training data within which a history still continues its memory
+
+
+class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotations
+    """Wasserstein GAN of financial returns: learns their law from prices and gives back dated price paths.
+
+    Parameters
+    ----------
+    config : sizes, steps and rates of the fit; None for the defaults
+    random_state : seed of the fit; the same seed gives the same model on the same machine and device
+    device : auto, cpu, cuda, cuda:1 or mps
+    calendar : an exchange such as NYSE, whose sessions the dates of paths follow; None infers the pattern of the data
+    periods_per_year : steps in a year, for annualised figures; None infers it from the calendar
+
+    Attributes
+    ----------
+    verdict_ : list of str
+        What held-out days said about the law, beside the classical methods.
+    columns_ : list of str
+        Names of the assets.
+
+    Examples
+    --------
+    >>> from tsgan.datasets import load
+    >>> model = TSGAN(random_state=0).fit(load("sp500"))  # doctest: +SKIP
+    >>> model.sample(1000, length=252, random_state=1).prices.shape  # doctest: +SKIP
+    (1000, 252, 1)
+    """
+
+    def __init__(
+        self,
+        *,
+        config: Config | None = None,
+        random_state: int | None = None,
+        device: str = "auto",
+        calendar: str | None = None,
+        periods_per_year: float | None = None,
+    ) -> None:
+        self.config = config
+        self.random_state = random_state
+        self.device = device
+        self.calendar = calendar
+        self.periods_per_year = periods_per_year
+
+    def fit(
+        self,
+        prices: Prices,
+        y: None = None,
+        *,
+        progress: Callable[[Progress], None] | None = None,
+        checkpoint: str | PathLike[str] | None = None,
+        resume: bool = False,
+    ) -> Self:
+        """Learn the law of the returns of all columns together.
+
+        Parameters
+        ----------
+        prices : frame with a DatetimeIndex and a column an asset, or a series; all > 0, none missing
+        y : ignored, scikit-learn passes it
+        progress : called with a :class:`~tsgan.procedure.Progress` again and again
+        checkpoint : file that keeps what is known halfway, removed at the end
+        resume : use the checkpoint if it belongs to the same data, configuration and seed
+
+        Raises
+        ------
+        DataError
+            The prices cannot be used; the message says which and why.
+        ConfigError
+            The configuration is not possible.
+        TrainingError
+            Nothing usable came of it.
+        """
+        config, device = self.config or Config(), resolve_device(self.device)
+        prices = check_prices(prices, min_rows=procedure.rows_needed(config))
+        calendar = infer_calendar(prices.index, self.calendar)
+        seed = _seed(self.random_state)
+        report = progress or (lambda _: None)
+        returns, dates = log_returns(prices.to_numpy()), prices.index[1:]
+
+        key = _fingerprint(prices, repr((config, seed, version("tsgan"))))
+        checkpoint = Path(checkpoint) if checkpoint else None
+        choice = procedure.load_checkpoint(checkpoint, key) if checkpoint and resume else None
+        if choice is None:
+            choice = procedure.choose(returns, dates, config, seed, device, report)
+            if checkpoint:
+                procedure.save_checkpoint(checkpoint, key, choice)
+        law, records = procedure.fit_all(returns, choice, config, seed, device, report)
+        self._set(law, returns, prices.index, prices.iloc[-1].to_numpy(), list(prices.columns), calendar, {
+            "seed": seed,
+            "steps": choice.steps,
+            "scores": {str(steps): score for steps, score in choice.scores.items()},
+            "verdict": choice.verdict,
+            "training": {"choosing": [list(r) for r in choice.records], "final": [list(r) for r in records]},
+            "fingerprint": _fingerprint(prices),
+            "versions": _versions(),
+        })
+        if checkpoint:
+            checkpoint.unlink(missing_ok=True)
+        return self
+
+    def plan(self, prices: Prices) -> dict[str, Any]:
+        """Say what :meth:`fit` would do, after the same checks; trains nothing. Plain values."""
+        config, device = self.config or Config(), resolve_device(self.device)
+        prices = check_prices(prices, min_rows=procedure.rows_needed(config))
+        calendar = infer_calendar(prices.index, self.calendar)
+        train_end, choose_end = procedure.slices(len(prices) - 1)
+        generator, critics = build(prices.shape[1], config, 0, torch.device("cpu"))
+        slices = {"trains": (1, train_end), "chooses": (train_end + 1, choose_end), "judges": (choose_end + 1, -1)}
+        return {
+            "rows": len(prices),
+            "assets": list(prices.columns),
+            "dates": [str(prices.index[0]), str(prices.index[-1])],
+            "calendar": calendar.description,
+            "periods_per_year": self.periods_per_year or calendar.periods_per_year,
+            "slices": {name: [str(prices.index[i]) for i in ends] for name, ends in slices.items()},
+            "parameters": {
+                "generator": sum(p.numel() for p in generator.parameters()),
+                "critics": sum(p.numel() for critic in critics for p in critic.parameters()),
+            },
+            "steps": config.training.steps,
+            "critic": config.training.critic,
+            "device": str(device),
+        }
+
+    def sample(
+        self,
+        n_samples: int,
+        length: int = 252,
+        *,
+        start: Literal["stationary", "last"] = "stationary",
+        history: Prices | None = None,
+        condition: Mapping[str, float] | None = None,
+        start_price: StartPrice | None = None,
+        start_date: str | pd.Timestamp | None = None,
+        random_state: int | None = None,
+    ) -> Paths:
+        """Draw price paths.
+
+        Parameters
+        ----------
+        n_samples : number of paths
+        length : steps of each
+        start : "stationary" starts each path from the market's state on a random training date, "last" from the
+            state at the end of the training data
+        history : prices of the same assets; every path continues from their last row, in state, price and date
+        condition : reserved for scenarios, not possible yet
+        start_price : price before the first step, one number or one an asset; the last known row's by default
+        start_date : paths begin at the first date of the calendar on or after it; by default they continue the
+            last known row
+        random_state : seed; path i is the same however many paths are drawn
+
+        Raises
+        ------
+        ConfigError
+            An option is not possible.
+        DataError
+            The history cannot be used.
+        sklearn.exceptions.NotFittedError
+            There is no model yet.
+        """
+        check_is_fitted(self, "law_")
+        _whole("n_samples", n_samples)
+        _whole("length", length)
+        if condition is not None:
+            raise ConfigError("condition= is not possible in this version; leave it out, or give history= instead")
+        if start not in ("stationary", "last"):
+            raise ConfigError(f"start must be 'stationary' or 'last', not {start!r}")
+        states, last_price, last_date = self._origin(start, history)
+        price = last_price if start_price is None else self._start_price(start_price)
+        returns = self._draw(states, n_samples, length, _seed(random_state))
+        return Paths(returns, price, self._dates(last_date, start_date, length), self.columns_)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the model file: safetensors weights and JSON; it appears under its name only when it is complete."""
+        check_is_fitted(self, "law_")
+        tensors = {f"generator.{k}": v for k, v in self.law_.generator.state_dict().items()}
+        tensors |= {f"noise.{k}": v for k, v in self.law_.noise.state_dict().items()}
+        tensors["returns"] = torch.tensor(self.returns_)
+        tensors["dates"] = torch.tensor(self.dates_.to_numpy().astype("datetime64[us]").astype(np.int64))
+        tensors["last_price"] = torch.tensor(self.last_price_)
+        document = {
+            "config": (self.config or Config()).to_dict(),
+            "parameters": {name: getattr(self, name) for name in ("random_state", "calendar", "periods_per_year")},
+            "columns": self.columns_,
+            "calendar": self.calendar_.to_dict(),
+            "fit": self.fit_,
+        }
+        write_model(path, tensors, document)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str], device: str = "auto") -> Self:
+        """Read a model file, on any device; executes nothing of it.
+
+        Raises
+        ------
+        ModelFileError
+            The file is no model, damaged, or of a newer format.
+        """
+        tensors, document = read_model(path)
+        target = resolve_device(device)
+        try:
+            model = cls(config=Config.from_dict(document["config"]), device=device, **document["parameters"])
+            columns, returns = document["columns"], tensors.pop("returns").numpy()
+            dates = pd.DatetimeIndex(tensors.pop("dates").numpy().astype("datetime64[us]"), name="date")
+            last_price = tensors.pop("last_price").numpy()
+            generator, _ = build(len(columns), model.config, 0, target)
+            generator.load_state_dict(_with_prefix(tensors, "generator."))
+            noise = JointNoise(tensors["noise.scores"], model.config.generator.blur)
+            noise.load_state_dict(_with_prefix(tensors, "noise."))
+            law = Law(generator, noise.to(target), Scaling.of(returns))
+            calendar = Calendar.from_dict(document["calendar"])
+            model._set(law, returns, dates, last_price, columns, calendar, document["fit"])
+        except (KeyError, RuntimeError, TypeError, ConfigError) as error:
+            raise ModelFileError(f"{path} does not hold what a model of its format holds: {error}") from error
+        return model
+
+    def describe(self) -> dict[str, Any]:
+        """Everything that is known about the fitted model, as plain values for JSON."""
+        check_is_fitted(self, "law_")
+        deviation = self.law_.scaling.deviation * self.periods_per_year_**0.5
+        return {
+            "format_version": FORMAT_VERSION,
+            "assets": self.columns_,
+            "rows": len(self.dates_),
+            "dates": [str(self.dates_[0]), str(self.dates_[-1])],
+            "last_price": dict(zip(self.columns_, self.last_price_.tolist(), strict=True)),
+            "calendar": self.calendar_.description,
+            "periods_per_year": self.periods_per_year_,
+            "annual_volatility": dict(zip(self.columns_, deviation.tolist(), strict=True)),
+            "config": (self.config or Config()).to_dict(),
+            **self.fit_,
+        }
+
+    def _set(
+        self,
+        law: Law,
+        returns: Floats,
+        dates: pd.DatetimeIndex,
+        last_price: Floats,
+        columns: list[str],
+        calendar: Calendar,
+        fit: dict[str, Any],
+    ) -> None:
+        self.law_, self.returns_, self.dates_, self.last_price_ = law, returns, dates, last_price
+        self.columns_, self.calendar_, self.fit_ = columns, calendar, fit
+        self.verdict_: list[str] = fit["verdict"]
+        self.periods_per_year_ = self.periods_per_year or calendar.periods_per_year
+        self.feature_names_in_, self.n_features_in_ = np.array(columns, dtype=object), len(columns)
+        self.states_ = law.states(returns)
+
+    def _origin(self, start: str, history: Prices | None) -> tuple[torch.Tensor, Floats, pd.Timestamp]:
+        """States that paths may start from, and the row that they continue."""
+        if history is None:
+            states = self.states_[:-1] if start == "stationary" else self.states_[-1:]
+            return states, self.last_price_, self.dates_[-1]
+        prices = self._check_history(history)
+        x = log_returns(prices.to_numpy()) / self.law_.scaling.deviation
+        memory = run_memory(x, self.law_.generator.config.half_lives, self._memory_before(prices.index[0]))
+        state = torch.as_tensor(memory[-1:], dtype=torch.float32, device=self.law_.device)
+        return state, prices.iloc[-1].to_numpy(), prices.index[-1]
+
+    def _check_history(self, history: Prices) -> pd.DataFrame:
+        if isinstance(history, pd.Series) and len(self.columns_) == 1:
+            history = history.to_frame(self.columns_[0])
+        prices = check_prices(history, min_rows=2)
+        missing = [name for name in self.columns_ if name not in prices.columns]
+        if missing:
+            raise DataError(
+                f"the history has no column {', '.join(map(repr, missing))}; it needs the model's columns: "
+                f"{', '.join(self.columns_)}; it has {', '.join(map(str, prices.columns))}"
+            )
+        return prices[self.columns_]
+
+    def _memory_before(self, first: pd.Timestamp) -> Floats:
+        """Memory at a date: the training data's own where they reach it, the usual one elsewhere."""
+        if self.dates_[0] < first <= self.calendar_.after(self.dates_[-1], _NEAR)[-1]:
+            known = int(self.dates_.searchsorted(first, side="right")) - 1
+            return np.asarray(self.states_[min(known, len(self.returns_))].double().cpu().numpy())
+        return self.law_.scaling.usual[..., None]
+
+    def _start_price(self, given: StartPrice) -> Floats:
+        if isinstance(given, Mapping | pd.Series):
+            values = dict(given)
+            unknown = sorted(set(map(str, values)) ^ set(self.columns_))
+            if unknown:
+                raise ConfigError(f"start_price needs one price for each of {', '.join(self.columns_)}; see {unknown}")
+            given = [values[name] for name in self.columns_]
+        price = np.asarray(np.broadcast_to(np.asarray(given, dtype=np.float64), (len(self.columns_),)))
+        if not (np.isfinite(price).all() and (price > 0).all()):
+            raise ConfigError(f"start_price must be finite and > 0, not {price.tolist()}")
+        return price
+
+    def _dates(self, last: pd.Timestamp, start_date: str | pd.Timestamp | None, length: int) -> pd.DatetimeIndex:
+        if start_date is None:
+            return self.calendar_.after(last, length)
+        try:
+            first = pd.Timestamp(start_date)
+        except ValueError as error:
+            raise ConfigError(f"start_date must be a date such as 2024-01-31, not {start_date!r}") from error
+        return self.calendar_.after(first - pd.Timedelta(1, "us"), length)
+
+    def _draw(self, states: torch.Tensor, n: int, length: int, seed: int) -> Floats:
+        """Log returns (n, length, assets), computed in chunks of a fixed size with one random stream a chunk."""
+        drawn = np.empty((n, length, len(self.columns_)))
+        for chunk, first in enumerate(range(0, n, _CHUNK)):
+            rng = random_stream(seed, chunk, device=self.law_.device)
+            origins = torch.randint(len(states), (_CHUNK,), generator=rng, device=self.law_.device)
+            drawn[first : first + _CHUNK] = self.law_.run(states[origins], length, rng)[: n - first]
+        return drawn
+
+
+def _seed(random_state: int | None) -> int:
+    if random_state is None:
+        return int(np.random.SeedSequence().generate_state(1)[0])
+    if isinstance(random_state, bool) or not isinstance(random_state, int | np.integer) or random_state < 0:
+        raise ConfigError(f"random_state must be a whole number >= 0 or None, not {random_state!r}")
+    return int(random_state)
+
+
+def _whole(name: str, value: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ConfigError(f"{name} must be a whole number >= 1, not {value!r}")
+
+
+def _with_prefix(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _fingerprint(prices: pd.DataFrame, *more: str) -> str:
+    digest = hashlib.sha256(repr((list(prices.columns), *more)).encode())
+    digest.update(prices.index.to_numpy().astype("datetime64[us]").tobytes())
+    digest.update(prices.to_numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version(), **{name: version(name) for name in ("tsgan", "torch", "numpy", "pandas")}}

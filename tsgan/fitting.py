@@ -1,0 +1,100 @@
+"""One fit: warm start, adversarial steps, level. Returns in, laws out."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Callable, Collection
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from tsgan.config import Config
+from tsgan.critics import ConvCritic, LSTMCritic
+from tsgan.device import random_stream
+from tsgan.generator import Generator
+from tsgan.joint import JointNoise, normal_scores
+from tsgan.law import Law, Scaling, states_of
+from tsgan.level import match_level
+from tsgan.returns import Floats
+from tsgan.training import Record, train
+from tsgan.warmstart import negative_log_posterior, warm_start
+from tsgan.windows import Windows
+
+_INIT, _TRAIN, _LEVEL = 0, 1, 2  # keys of the random streams of one fit
+
+
+class Fit(NamedTuple):
+    """What a fit gives back."""
+
+    laws: dict[int, Law]
+    """The law after each number of adversarial steps asked for; 0 is the warm start, which is always there"""
+    records: list[Record]
+    """One of every step"""
+    stopped: str | None
+    """Why training ended early, or None"""
+
+
+def fit_laws(
+    returns: Floats,
+    config: Config,
+    keep: Collection[int],
+    seed: int,
+    device: torch.device,
+    on_step: Callable[[Record | None], None],
+) -> Fit:
+    """Fit on (time, assets) log returns and keep the law after some numbers of adversarial steps.
+
+    on_step is called with None when the warm start is done, then with the record of every step.
+    """
+    scaling = Scaling.of(returns)
+    states = states_of(returns, scaling, config.generator.half_lives, device)
+    x = torch.as_tensor(returns / scaling.deviation, dtype=torch.float32, device=device)
+    generator, critics = build(returns.shape[1], config, seed, device)
+    warm_start(generator, x, states[:-1], config.warm_start)
+    noise = JointNoise(innovation_scores(generator, x, states[:-1]), config.generator.blur)
+    on_step(None)
+
+    kept = {0: copy.deepcopy(generator)}
+    records: list[Record] = []
+
+    def after_step(record: Record, averaged: Generator) -> None:
+        records.append(record)
+        if record.step in keep:
+            kept[record.step] = copy.deepcopy(averaged)
+        on_step(record)
+
+    stopped = train(
+        generator,
+        critics,
+        Windows(x, states, config.training.past, config.training.future),
+        noise,
+        lambda g: negative_log_posterior(g, x, states[:-1], config.warm_start).mean(),
+        dataclasses.replace(config.training, steps=max(keep)),
+        config.warm_start.weight_decay,
+        random_stream(seed, _TRAIN, device=device),
+        after_step,
+    )
+    laws = {}
+    for step in sorted(set(kept) & {0, *keep}):
+        match_level(kept[step], x, states[:-1], noise, random_stream(seed, _LEVEL, device=device))
+        laws[step] = Law(kept[step], noise, scaling)
+    return Fit(laws, records, stopped)
+
+
+def build(assets: int, config: Config, seed: int, device: torch.device) -> tuple[Generator, list[nn.Module]]:
+    """New networks; their first weights depend on the seed only, not on the device."""
+    kinds = {"conv": [ConvCritic], "lstm": [LSTMCritic], "both": [ConvCritic, LSTMCritic]}[config.training.critic]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(random_stream(seed, _INIT).initial_seed())
+        generator = Generator(assets, config.generator)
+        critics: list[nn.Module] = [kind(assets) for kind in kinds]
+    return generator.to(device), [critic.to(device) for critic in critics]
+
+
+@torch.no_grad()
+def innovation_scores(generator: Generator, x: torch.Tensor, states: torch.Tensor) -> torch.Tensor:
+    """Normal scores of the innovations that a generator sees in a history: (time, assets)."""
+    mean, scale = generator.prepare().moments(states)
+    return normal_scores((x - mean) / scale)

@@ -1,0 +1,33 @@
+"""Hold the level: free runs get the mean absolute return of the training data."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from tsgan.generator import Generator
+from tsgan.joint import JointNoise
+
+_PATHS, _STEPS, _ROUNDS = 64, 2500, 3
+
+
+@torch.no_grad()
+def match_level(generator: Generator, x: Tensor, states: Tensor, noise: JointNoise, rng: torch.Generator) -> None:
+    """Shift ``generator.neutral`` until free runs have the data's mean absolute standardised return.
+
+    The mean absolute return and not the variance: the latter hangs on the few largest days of either side. The same
+    noise is used in every round, and the feedback of a shift through the memory is known (1 / (1 - elasticity p)), so
+    a few Newton steps are enough.
+
+    Parameters
+    ----------
+    x : (time, assets) standardised training returns
+    states : (time, assets, 3, half-lives) memory before each of them; free runs start from random ones
+    """
+    steps = min(_STEPS, len(x))
+    start = states[torch.randint(len(states), (_PATHS,), generator=rng, device=x.device)]
+    shocks = noise(_PATHS, steps, rng)
+    persistence = generator.prepare().p
+    for _ in range(_ROUNDS):
+        ratio = generator(start, shocks)[0].abs().mean((0, 1)) / x.abs().mean(0)
+        generator.neutral += (1 - generator.config.elasticity * persistence) * 2 * ratio.log()

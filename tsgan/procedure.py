@@ -1,0 +1,182 @@
+"""How a fit stays honest: an early slice trains, a later one chooses, a later still judges, and all rows make the model.
+
+The law is fitted to the first 70 % of the returns. Of its states after some numbers of adversarial steps, the one with
+the best path score on the next 15 % is chosen. That law, which has seen neither, is then judged on the last 15 %. The
+model that is kept is fitted to all rows, by what was chosen.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import pandas as pd
+import torch
+
+from tsgan.config import Config
+from tsgan.errors import TrainingError
+from tsgan.files import atomic_path
+from tsgan.fitting import fit_laws
+from tsgan.law import Law
+from tsgan.returns import Floats
+from tsgan.selection import path_score
+from tsgan.training import Record
+
+_TRAIN_SHARE, _CHOOSE_SHARE = 0.70, 0.15
+_CANDIDATES = 3  # states compared besides the warm start, evenly spaced in steps
+_CHOOSE, _SCORE, _KEEP = 0, 1, 2  # seeds of the stages are seed + these
+_WARM_START_UNITS = 20  # what a warm start costs, in adversarial steps; for the progress only
+
+
+class Progress(NamedTuple):
+    """How far a fit has come; done and total count adversarial steps, other work is converted to them."""
+
+    stage: str
+    done: int
+    total: int
+    wasserstein: float | None
+    penalty: float | None
+
+
+class Choice(NamedTuple):
+    """What the first half of a fit found out."""
+
+    steps: int
+    """Adversarial steps that were best on the validation slice"""
+    scores: dict[int, float]
+    """Path score of each candidate there, lower is better"""
+    verdict: list[str]
+    """Sentences on the last slice"""
+    records: list[Record]
+    """Training of the candidates"""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {**self._asdict(), "records": [list(record) for record in self.records]}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Invert :meth:`to_dict`."""
+        return cls(
+            values["steps"],
+            {int(step): score for step, score in values["scores"].items()},
+            values["verdict"],
+            [Record(*record) for record in values["records"]],
+        )
+
+
+def rows_needed(config: Config) -> int:
+    """Fewest prices that a fit can be made from: the training slice must hold a window and some origins."""
+    returns = (config.training.past + config.training.future + 64) / _TRAIN_SHARE
+    return int(returns) + 2
+
+
+def slices(rows: int) -> tuple[int, int]:
+    """Ends of the training and the validation slice of so many returns."""
+    return int(rows * _TRAIN_SHARE), int(rows * (_TRAIN_SHARE + _CHOOSE_SHARE))
+
+
+def candidates(steps: int) -> list[int]:
+    """Numbers of adversarial steps that are compared; 0 is the warm start.
+
+    >>> candidates(150)
+    [0, 50, 100, 150]
+    """
+    return sorted({steps * k // _CANDIDATES for k in range(_CANDIDATES + 1)})
+
+
+def choose(
+    returns: Floats,
+    dates: pd.DatetimeIndex,
+    config: Config,
+    seed: int,
+    device: torch.device,
+    progress: Callable[[Progress], None],
+) -> Choice:
+    """Fit on the first slice, choose on the second, judge on the third.
+
+    Parameters
+    ----------
+    returns : (time, assets) log returns
+    dates : (time,) their dates
+    """
+    from tsgan.evaluation.verdict import one_step_verdict
+
+    train_end, choose_end = slices(len(returns))
+    work = _work(config.training.steps)
+    tracker = _Tracker(progress, "choosing the steps", 0, 2 * work)
+    fit = fit_laws(returns[:train_end], config, candidates(config.training.steps), seed + _CHOOSE, device, tracker)
+    scores = {
+        steps: path_score(law, returns[:choose_end], train_end, seed + _SCORE) for steps, law in fit.laws.items()
+    }
+    steps = min(scores, key=scores.__getitem__)
+    tracker.say("judging on later days", work)
+    verdict = [fit.stopped] if fit.stopped else []
+    verdict += one_step_verdict(fit.laws[steps], returns, choose_end, dates)
+    return Choice(steps, scores, verdict, fit.records)
+
+
+def fit_all(
+    returns: Floats,
+    choice: Choice,
+    config: Config,
+    seed: int,
+    device: torch.device,
+    progress: Callable[[Progress], None],
+) -> tuple[Law, list[Record]]:
+    """Fit to all rows with the chosen number of steps.
+
+    Raises
+    ------
+    TrainingError
+        If not even the warm start gave a usable law.
+    """
+    before = _work(config.training.steps)
+    tracker = _Tracker(progress, "training on all rows", before, before + _work(choice.steps))
+    fit = fit_laws(returns, config, [choice.steps], seed + _KEEP, device, tracker)
+    law = fit.laws[max(fit.laws)]
+    if not all(torch.isfinite(value).all() for value in law.generator.state_dict().values()):
+        raise TrainingError(
+            "training produced nothing usable: the likelihood of the returns has no finite maximum; "
+            "look at the data with `tsgan fit --dry-run` (unadjusted splits? long runs of equal prices?)"
+        )
+    return law, fit.records
+
+
+def save_checkpoint(path: Path, key: str, choice: Choice) -> None:
+    """Keep the first half's result; the second half starts from it with its own seed, so it resumes exactly."""
+    with atomic_path(path) as partial:
+        partial.write_text(json.dumps({"key": key, "choice": choice.to_dict()}))
+
+
+def load_checkpoint(path: Path, key: str) -> Choice | None:
+    """The first half's result if the checkpoint is there and belongs to the same data, configuration and seed."""
+    try:
+        saved = json.loads(path.read_text())
+        return Choice.from_dict(saved["choice"]) if saved["key"] == key else None
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None  # half a checkpoint is none: the fit starts anew, as it does without one
+
+
+def _work(steps: int) -> int:
+    return steps + _WARM_START_UNITS
+
+
+class _Tracker:
+    """Turns the steps of one stage into the progress of the whole fit."""
+
+    def __init__(self, progress: Callable[[Progress], None], stage: str, before: int, total: int) -> None:
+        self.progress, self.stage, self.before, self.total = progress, stage, before, total
+        self.say("warm start", before)
+
+    def say(self, stage: str, done: int, record: Record | None = None) -> None:
+        """Report work done, with the record of the step if there is one."""
+        wasserstein, penalty = (record.wasserstein, record.penalty) if record else (None, None)
+        self.progress(Progress(stage, done, self.total, wasserstein, penalty))
+
+    def __call__(self, record: Record | None) -> None:
+        self.say(self.stage, self.before + _work(record.step if record else 0), record)

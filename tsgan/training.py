@@ -1,0 +1,134 @@
+"""The adversarial loop: WGAN-GP on windows of [past | future] (Gulrajani et al. 2017).
+
+Real windows are two stretches of data. Half of the fakes continue a real past, which teaches the conditional law; the
+other half continue the generator's own, which teaches what its free runs become.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from tsgan import losses, penalties
+from tsgan.config import TrainingConfig
+from tsgan.generator import Generator
+from tsgan.joint import JointNoise
+from tsgan.pool import Pool
+from tsgan.windows import Windows
+
+
+class Record(NamedTuple):
+    """What one generator step looked like."""
+
+    step: int
+    wasserstein: float
+    """Critics' mean estimate, f(real) - f(fake), at the last critic step."""
+    penalty: float
+    """Their mean gradient penalty, unweighted."""
+    likelihood: float
+    """Mean one-step log likelihood, what anchors the generator."""
+    seconds: float
+    """Seconds since the start."""
+
+
+def train(
+    generator: Generator,
+    critics: list[nn.Module],
+    windows: Windows,
+    noise: JointNoise,
+    anchor: Callable[[Generator], Tensor],
+    config: TrainingConfig,
+    weight_decay: float,
+    rng: torch.Generator,
+    on_step: Callable[[Record, Generator], None],
+) -> str | None:
+    """Train generator and critics against each other, in place.
+
+    Parameters
+    ----------
+    anchor : the loss that ties the generator to the data's one-step law, a scalar
+    weight_decay : of the generator's correcting network, as in the warm start
+    on_step : called after every step with its record and the moving average of the generator, the model to keep
+
+    Returns
+    -------
+    None, or why training ended early; what on_step saw before is then the last good state.
+    """
+    averaged = copy.deepcopy(generator)
+    reference = windows.states[torch.randperm(len(windows.states), generator=rng, device=windows.x.device)[:1024]]
+    pool = Pool(windows, config.critic_steps * config.batch // 2, rng)
+    critic_optimiser = torch.optim.Adam(
+        [p for critic in critics for p in critic.parameters()], config.critic_learning_rate, config.betas
+    )
+    generator_optimiser = torch.optim.AdamW(
+        generator.parameter_groups(weight_decay), config.generator_learning_rate, config.betas
+    )
+    start = time.perf_counter()
+    for step in range(1, config.steps + 1):
+        generator.fix_neutral(reference)
+        fakes = fake_windows(generator, windows, pool, noise, rng)
+        for fake in fakes.split(config.batch):
+            real = windows.draw(config.batch, rng)
+            gap, slope = critic_step(critics, critic_optimiser, torch.cat((real.past, real.future), 1), fake, config, rng)
+
+        origins = [windows.draw(config.batch // 2, rng), pool.origins(config.batch // 2)]
+        past = torch.cat([origin.past for origin in origins])
+        state = torch.cat([origin.state for origin in origins])
+        future = generator(state, noise(len(past), config.future, rng), reference)[0]
+        score = torch.stack([losses.generator_loss(critic(future, past)).mean() for critic in critics]).mean()
+        tie = anchor(generator)
+        generator_optimiser.zero_grad()
+        (score + config.anchor * tie).backward()
+        generator_optimiser.step()
+
+        with torch.no_grad():
+            for mean, new in zip(averaged.parameters(), generator.parameters(), strict=True):
+                mean.lerp_(new, 1 - config.average)
+        averaged.fix_neutral(reference)
+        record = Record(step, -gap.item(), slope.item(), -tie.item(), time.perf_counter() - start)
+        if not all(map(math.isfinite, record)):
+            return f"training diverged at step {step}: Wasserstein estimate {record.wasserstein:.3g}"
+        on_step(record, averaged)
+    return None
+
+
+@torch.no_grad()
+def fake_windows(
+    generator: Generator, windows: Windows, pool: Pool, noise: JointNoise, rng: torch.Generator
+) -> Tensor:
+    """Continue real pasts and the pool's, in random order: (2 pool size, past + future, assets). The pool moves on."""
+    size = len(pool.now.past)
+    real = windows.draw(size, rng)
+    past, state = torch.cat((real.past, pool.now.past)), torch.cat((real.state, pool.now.state))
+    future, state = generator(state, noise(2 * size, windows.future, rng))
+    pool.advance(future[size:], state[size:])
+    order = torch.randperm(2 * size, generator=rng, device=past.device)
+    return torch.cat((past, future), 1)[order]
+
+
+def critic_step(
+    critics: list[nn.Module],
+    optimiser: torch.optim.Optimizer,
+    real: Tensor,
+    fake: Tensor,
+    config: TrainingConfig,
+    rng: torch.Generator,
+) -> tuple[Tensor, Tensor]:
+    """One step of every critic on whole windows (n, past + future, assets); returns mean loss and mean penalty."""
+    between = penalties.interpolate(real, fake, rng)
+    gap = slope = torch.zeros((), device=real.device)
+    for critic in critics:
+        score = lambda x, f=critic: f(x[:, config.past :], x[:, : config.past])  # noqa: E731
+        real_score, fake_score = score(torch.cat((real, fake))).chunk(2)
+        gap = gap + losses.critic_loss(real_score, fake_score).mean()
+        slope = slope + penalties.two_sided(penalties.gradient_norm(score, between)).mean()
+    optimiser.zero_grad()
+    (gap + config.penalty * slope).backward()
+    optimiser.step()
+    return gap.detach() / len(critics), slope.detach() / len(critics)

@@ -1,0 +1,1 @@
+"""The command ``tsgan``: each command parses its options, makes one library call and prints the result."""

@@ -1,0 +1,89 @@
+"""The files that commands read and write; what can fail about them fails before the long part."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tsgan.config import Config
+from tsgan.errors import ConfigError, DataError, ModelFileError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tsgan.estimator import TSGAN
+
+
+def require_writable(out: Path, *, force: bool, suffixes: Sequence[str] = ()) -> None:
+    """Raise unless a file can be written to ``out``: right suffix, nothing there (or --force), a writable folder."""
+    if suffixes and out.suffix not in suffixes:
+        raise ConfigError(f"the format of {out} follows its suffix, which must be one of {', '.join(suffixes)}")
+    if out.exists() and not out.is_file():
+        raise ConfigError(f"{out} is not a regular file; name a file to write to with --out")
+    if out.exists() and not force:
+        raise ConfigError(f"{out} exists; replace it with --force or write elsewhere with --out")
+    folder = Path(os.path.realpath(out)).parent
+    if not folder.is_dir():
+        raise ConfigError(f"the folder {folder} does not exist; create it with: mkdir -p {folder}")
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise ConfigError(f"cannot write to the folder {folder}: {error.strerror}; use --out") from error
+
+
+def read_config(path: Path | None) -> Config:
+    """Read the settings of a TOML file over the defaults."""
+    if path is None:
+        return Config()
+    try:
+        return Config.from_dict(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not a TOML file: {error}") from error
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def load_model(path: Path, device: str = "auto") -> TSGAN:
+    """Load a model, or say how to make one."""
+    if not path.exists():
+        raise ModelFileError(f"there is no model file {path}; make one first: tsgan fit prices.csv --out {path}")
+    from tsgan.estimator import TSGAN
+
+    return TSGAN.load(path, device=device)
+
+
+def read_real(path: Path, *, columns: str | None, missing: str, start: str | None, end: str | None) -> pd.DataFrame:
+    """Read prices; ``columns`` are names separated by commas."""
+    from tsgan.datasets import read_prices
+
+    wanted = None if columns is None else _names(columns)
+    return read_prices(path, columns=wanted, missing=missing, start=start, end=end)
+
+
+def read_pair(
+    real: Path, synth: Path, *, columns: str | None, missing: str, start: str | None, end: str | None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read real prices and synthetic paths of the same assets: the chosen columns, or all of the paths."""
+    from tsgan.evaluation.facts import read_paths
+
+    paths = read_paths(synth)
+    prices = read_real(real, columns=columns, missing=missing, start=start, end=end)
+    assets = [name for name in paths.columns if name not in ("path", "date")]
+    wanted = assets if columns is None else list(prices.columns)
+    if not set(wanted) <= set(assets) & set(prices.columns):
+        raise DataError(
+            f"{real} and {synth} hold different assets: {', '.join(prices.columns)} and {', '.join(assets)}; "
+            "choose some that both have with --columns"
+        )
+    return prices[wanted], paths[["path", "date", *wanted]]
+
+
+def _names(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise ConfigError(f"--columns must be names separated by commas, such as SPY,QQQ, got {text!r}")
+    return names

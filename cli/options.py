@@ -1,0 +1,60 @@
+"""Options that more than one command has, each declared once."""
+
+import warnings
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tsgan.errors import DataWarning
+
+
+class Missing(StrEnum):
+    """What to do with missing prices."""
+
+    ERROR = "error"
+    DROP = "drop"
+
+
+def _silence_notes(quiet: bool) -> bool:
+    if quiet:
+        warnings.simplefilter("ignore", DataWarning)  # until the command ends: `notes` restores the filters
+    return quiet
+
+
+Prices = Annotated[
+    Path, typer.Argument(metavar="PRICES", help="CSV or Parquet file of prices: dates and a column an asset.")
+]
+Real = Annotated[Path, typer.Argument(metavar="REAL", help="CSV or Parquet file of the real prices.")]
+Synth = Annotated[Path, typer.Argument(metavar="SYNTH", help="Paths that `tsgan sample` wrote.")]
+Columns = Annotated[
+    str | None,
+    typer.Option("--columns", metavar="A,B", help="Assets to use, in this order.", show_default="all"),
+]
+MissingPrices = Annotated[
+    Missing,
+    typer.Option("--missing", help="Refuse missing prices, or drop the rows that miss one; none is ever filled."),
+]
+From = Annotated[
+    str | None,
+    typer.Option("--from", metavar="DATE", help="First date to use, such as 2010 or 2010-01-04.", show_default="first"),
+]
+To = Annotated[
+    str | None,
+    typer.Option("--to", metavar="DATE", help="Last date to use, included.", show_default="last"),
+]
+Device = Annotated[
+    str,
+    typer.Option("--device", metavar="auto|cpu|cuda|cuda:1|mps", help="Where to compute; auto takes a GPU if any."),
+]
+Seed = Annotated[
+    int,
+    typer.Option("--seed", metavar="N", min=0, max=2**32 - 1, help="The same seed gives the same result, bit by bit."),
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace the output file if there is one.")]
+Quiet = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", callback=_silence_notes, help="Print nothing but errors (and what --json asks for)."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object, for programs.")]

@@ -1,0 +1,119 @@
+"""``tsgan sample``: draw price paths from a model."""
+
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tsgan.cli import options
+from tsgan.cli.console import counted, say_json
+from tsgan.cli.files import load_model, require_writable
+from tsgan.errors import ConfigError
+
+
+class Start(StrEnum):
+    """Where paths begin."""
+
+    STATIONARY = "stationary"
+    LAST = "last"
+
+
+class Kind(StrEnum):
+    """What is written."""
+
+    PRICES = "prices"
+    RETURNS = "returns"
+
+
+def sample(
+    model: Annotated[Path, typer.Option("--model", metavar="FILE", help="The model file.")] = Path("model.tsgan"),
+    n: Annotated[int, typer.Option("--n", metavar="N", min=1, help="Number of paths.")] = 1000,
+    length: Annotated[int, typer.Option("--length", metavar="STEPS", min=1, help="Length of a path in steps.")] = 252,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="File to write; .csv, .parquet or .npz says the format.")
+    ] = Path("synth.csv"),
+    start: Annotated[
+        Start, typer.Option("--start", help="Begin in the state of a random training date each, or of the last one.")
+    ] = Start.STATIONARY,
+    history: Annotated[
+        Path | None,
+        typer.Option("--history", metavar="PRICES", help="Prices at whose end the paths begin instead."),
+    ] = None,
+    start_price: Annotated[
+        str | None,
+        typer.Option(
+            "--start-price",
+            metavar="X|A=X,B=Y",
+            help="Price before the first step, for all assets or for each.",
+            show_default="the last known",
+        ),
+    ] = None,
+    start_date: Annotated[
+        str | None,
+        typer.Option(
+            "--start-date",
+            metavar="DATE",
+            help="Begin at this date, or at the next one of the calendar, such as 2024-01-31.",
+            show_default="after the last known",
+        ),
+    ] = None,
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
+    kind: Annotated[Kind, typer.Option("--kind", help="Write prices, or log returns per step.")] = Kind.PRICES,
+    force: options.Force = False,
+    quiet: options.Quiet = False,
+    json: options.Json = False,
+) -> None:
+    """Draw dated price paths from a model.
+
+    The table has the columns path (0, 1, …), date and one for each asset.
+
+    Examples
+    --------
+    tsgan sample --n 1000 --out synth.csv
+    tsgan sample --start last --length 10 --out next.parquet
+    tsgan sample --history recent.csv --start-price 100 --out from100.csv
+    """
+    from tsgan.datasets import read_prices
+    from tsgan.paths import check_suffix
+
+    check_suffix(out)
+    require_writable(out, force=force)
+    price = None if start_price is None else parse_start_price(start_price)
+    date = None if start_date is None else parse_start_date(start_date)
+    loaded = load_model(model, device)
+    recent = None if history is None else read_prices(history)
+    paths = loaded.sample(
+        n, length, start=start.value, history=recent, start_price=price, start_date=date, random_state=seed
+    )
+    rows = paths.save(out, kind.value)
+    if json:
+        say_json({"out": str(out), "kind": kind, "rows": rows, "paths": n, "length": length, "assets": paths.columns})
+    elif not quiet:
+        size = f"{counted(n, 'path')} × {counted(length, 'step')}, {counted(len(paths.columns), 'asset')}"
+        print(f"wrote {counted(rows, 'row')} ({size}) to {out}")
+
+
+def parse_start_price(text: str) -> float | dict[str, float]:
+    """Return ``100`` as a number, ``A=1,B=2`` as a number for each asset.
+
+    >>> parse_start_price("EURUSD=X=1.1,SPY=450")
+    {'EURUSD=X': 1.1, 'SPY': 450.0}
+    """
+    try:
+        if "=" not in text:
+            return float(text)
+        pairs = (part.rsplit("=", 1) for part in text.split(","))
+        return {name.strip(): float(price) for name, price in pairs}
+    except ValueError as error:
+        raise ConfigError(f"--start-price must be a price such as 100, or A=1,B=2, got {text!r}") from error
+
+
+def parse_start_date(text: str) -> str:
+    """Return ISO text, such as ``2024-01-31`` or ``2024-01-31 15:30``; 03/04/2024 could be either of two days."""
+    try:
+        return datetime.fromisoformat(text).isoformat()
+    except ValueError as error:
+        raise ConfigError(f"--start-date must be an ISO date such as 2024-01-31, got {text!r}") from error

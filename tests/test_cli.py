@@ -1,0 +1,750 @@
+"""The command line: what is printed where, exit codes, and that no file is lost, half-written or overwritten."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from tsgan.cli import progress
+from tsgan.cli.main import app
+from tsgan.cli.sample import parse_start_date, parse_start_price
+from tsgan.config import Config
+from tsgan.datasets import load
+from tsgan.errors import ConfigError, DataWarning, TrainingError
+from tsgan.files import atomic_path
+from tsgan.procedure import Progress
+
+COMMANDS = ("fit", "sample", "evaluate", "plot", "info", "data")
+ROWS = 700
+
+
+class Result(NamedTuple):
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+
+def tsgan(*args: object) -> Result:
+    """Run a command in this process."""
+    result = CliRunner().invoke(app, [str(arg) for arg in args], catch_exceptions=False)
+    return Result(result.exit_code, result.stdout, result.stderr)
+
+
+def command(*args: object) -> list[str]:
+    """Return the words of a command for a process of its own."""
+    return [sys.executable, "-m", "tsgan", *(str(arg) for arg in args)]
+
+
+def files(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def garch_prices() -> pd.DataFrame:
+    """Simulate daily prices whose volatility clusters."""
+    rng = np.random.default_rng(5)
+    variance, returns = 1e-4, []
+    for shock in rng.standard_normal(ROWS):
+        returns.append(np.sqrt(variance) * shock)
+        variance = 2e-6 + 0.1 * returns[-1] ** 2 + 0.88 * variance
+    dates = pd.bdate_range("2020-01-01", periods=ROWS, name="date")
+    return pd.DataFrame({"A": 100 * np.exp(np.cumsum(returns))}, index=dates)
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder with prices, a model fitted to them and paths drawn from it."""
+
+    folder: Path
+    fitted: Result
+    sampled: Result
+
+    @property
+    def prices(self) -> Path:
+        return self.folder / "prices.csv"
+
+    @property
+    def model(self) -> Path:
+        return self.folder / "model.tsgan"
+
+    @property
+    def synth(self) -> Path:
+        return self.folder / "synth.csv"
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    folder = tmp_path_factory.mktemp("project")
+    garch_prices().to_csv(folder / "prices.csv")
+    fitted = tsgan("fit", folder / "prices.csv", "--steps", 2, "--out", folder / "model.tsgan")
+    sampled = tsgan(
+        "sample", "--model", folder / "model.tsgan", "--n", 20, "--length", 120, "--out", folder / "synth.csv"
+    )
+    return Project(folder, fitted, sampled)
+
+
+@pytest.fixture(autouse=True)
+def _plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "COLUMNS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+# the group ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_tells_examples_and_every_option(name: str) -> None:
+    result = tsgan(name, "--help")
+    assert result.code == 0
+    assert f"\n    tsgan {name}" in result.out
+    assert "\x1b" not in result.out
+
+
+def test_help_lists_the_commands() -> None:
+    result = tsgan("--help")
+    assert result.code == 0
+    listed = result.out.split("Commands:")[1]
+    assert [line.split()[0] for line in listed.strip().splitlines()] == list(COMMANDS)
+    assert "..." not in listed, "a summary is too long for 80 columns"
+
+
+def test_help_imports_nothing_heavy() -> None:
+    heavy = {"torch", "pandas", "numpy", "arch", "scipy", "sklearn", "statsmodels", "matplotlib", "pyarrow"}
+    code = (
+        "import sys\nfrom tsgan.cli.main import app\n"
+        f"for name in {('', *COMMANDS)}:\n"
+        "    try: app([*filter(None, [name]), '--help'])\n"
+        "    except SystemExit as done: assert done.code == 0\n"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(run.stderr.split())
+    assert "tsgan.cli.fit" in loaded
+    assert loaded & heavy == set()
+
+
+def test_defaults_in_the_help_are_those_of_the_configuration() -> None:
+    text = " ".join(tsgan("fit", "--help").out.split())
+    training = Config().training
+    assert f"[default: ({training.steps});" in text
+    assert f"[default: ({training.critic})]" in text
+
+
+def test_version() -> None:
+    result = tsgan("--version")
+    assert result.code == 0
+    assert result.out.startswith("tsgan ")
+
+
+@pytest.mark.parametrize(
+    "args",
+    [(), ("unknown",), ("fit",), ("fit", "x.csv", "--steps", "-1"), ("sample", "--n", 0), ("sample", "--seed", -1)],
+)
+def test_usage_errors_have_exit_code_2(args: tuple[object, ...]) -> None:
+    assert tsgan(*args).code == 2
+
+
+def test_a_reader_that_goes_away_is_no_error(project: Project) -> None:
+    run = subprocess.Popen(
+        command("info", project.model, "--json"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert run.stdout is not None
+    assert run.stderr is not None
+    run.stdout.close()
+    with run.stderr as errors:
+        assert errors.read() == ""
+    assert run.wait(60) == 141
+
+
+# data -----------------------------------------------------------------------------------------------------------------
+
+
+def test_data_exports_a_series(tmp_path: Path) -> None:
+    out = tmp_path / "prices.csv"
+    result = tsgan("data", "sp500", "--out", out)
+    assert result == (0, f"wrote 5,031 rows (SP500, 1999-01-04 to 2018-12-31) to {out}\n", "")
+    assert out.read_text().splitlines()[:2] == ["date,SP500", f"1999-01-04,{load('sp500')['SP500'].to_numpy()[0]}"]
+    written = pd.read_csv(out, index_col="date", parse_dates=True)
+    np.testing.assert_array_equal(written.to_numpy(), load("sp500").to_numpy())
+
+
+def test_data_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert tsgan("data").out.split() == ["sp500", "nasdaq", "wti", "vix"]
+    assert tsgan("data", "VIX").code == 0
+    assert files(tmp_path) == {"vix.csv"}
+    unknown = tsgan("data", "dax")
+    assert (unknown.code, unknown.out) == (2, "")
+    assert "the names are sp500, nasdaq, wti, vix" in unknown.err
+
+
+# files are not overwritten, folders are looked at before the work -----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("args", "name"),
+    [
+        (("fit", "{prices}"), "model.tsgan"),
+        (("fit", "{prices}", "--resume"), "model.tsgan"),
+        (("fit", "{prices}", "--dry-run"), "model.tsgan"),
+        (("sample", "--model", "{model}"), "synth.csv"),
+        (("plot", "{prices}", "{synth}"), "paths.png"),
+        (("data", "vix"), "vix.csv"),
+    ],
+)
+def test_nothing_is_overwritten_without_force(
+    project: Project, args: tuple[str, ...], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_text("mine")
+    words = [arg.format(prices=project.prices, model=project.model, synth=project.synth) for arg in args]
+    result = tsgan(*words)
+    assert result == (2, "", f"error: {name} exists; replace it with --force or write elsewhere with --out\n")
+    assert files(tmp_path) == {name}
+    assert Path(name).read_text() == "mine"
+
+
+def test_force_replaces(project: Project, tmp_path: Path) -> None:
+    for args in (
+        ("sample", "--model", project.model, "--n", 1, "--length", 2, "--out", tmp_path / "synth.csv"),
+        ("plot", project.prices, project.synth, "--out", tmp_path / "paths.png"),
+        ("data", "vix", "--out", tmp_path / "vix.csv"),
+    ):
+        out = Path(str(args[-1]))
+        out.write_text("mine")
+        assert tsgan(*args, "--force").code == 0
+        assert out.read_bytes() != b"mine"
+    assert files(tmp_path) == {"synth.csv", "paths.png", "vix.csv"}
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        ("absent/{}", "absent does not exist; create it with: mkdir -p "),
+        ("folder.csv", "folder.csv is not a regular file"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("args", "name"),
+    [(("fit", "{prices}"), "m.csv"), (("sample", "--model", "{model}"), "s.csv"), (("data", "vix"), "v.csv")],
+)
+def test_impossible_output(
+    project: Project, args: tuple[str, ...], name: str, out: str, message: str, tmp_path: Path
+) -> None:
+    (tmp_path / "folder.csv").mkdir()
+    words = [arg.format(prices=project.prices, model=project.model) for arg in args]
+    result = tsgan(*words, "--force", "--out", tmp_path / out.format(name))
+    assert (result.code, result.out) == (2, "")
+    assert message in result.err
+    assert files(tmp_path) == {"folder.csv"}
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
+def test_read_only_folder(project: Project, tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    result = tsgan("fit", project.prices, "--out", tmp_path / "model.tsgan")
+    assert (result.code, result.out) == (2, "")
+    assert f"cannot write to the folder {tmp_path}: Permission denied" in result.err
+
+
+@pytest.mark.parametrize(
+    ("args", "suffixes"),
+    [
+        (("sample", "--model", "absent", "--out", "synth.xlsx"), ".csv, .parquet, .npz"),
+        (("plot", "absent", "absent", "--out", "paths.xlsx"), ".png, .pdf, .svg"),
+        (("data", "sp500", "--out", "prices.xlsx"), ".csv"),
+    ],
+)
+def test_unknown_suffix(args: tuple[str, ...], suffixes: str) -> None:
+    result = tsgan(*args)
+    assert (result.code, result.out) == (2, "")
+    assert ".xlsx" in result.err
+    assert result.err.rstrip().endswith(suffixes)
+
+
+# fit ------------------------------------------------------------------------------------------------------------------
+
+
+def test_fit_says_its_verdict_and_where_the_model_is(project: Project) -> None:
+    code, out, err = project.fitted
+    assert code == 0, err
+    *verdict, last = out.splitlines()
+    assert verdict
+    assert last == f"wrote {project.model}"
+    assert "\x1b" not in out + err
+    assert {"prices.csv", "model.tsgan", "synth.csv"} == files(project.folder), "a checkpoint or a temporary file"
+
+
+def test_fit_shows_progress_in_plain_lines(project: Project) -> None:
+    lines = [line for line in project.fitted.err.splitlines() if not line.startswith("note: ")]
+    shares = [int(line.split("%")[0]) for line in lines]
+    assert shares[0] == 0
+    assert shares == sorted(shares)
+    assert any("ETA" in line for line in lines)
+    assert any("Wasserstein" in line and "penalty" in line for line in lines)
+
+
+def test_quiet_json_and_same_seed(project: Project, tmp_path: Path) -> None:
+    """Also that --resume without a checkpoint starts anew."""
+    model = tmp_path / "again.tsgan"
+    code, out, err = tsgan("fit", project.prices, "--steps", 2, "--out", model, "--quiet", "--json", "--resume")
+    assert (code, err) == (0, "")
+    result = json.loads(out)
+    assert set(result) == {"out", "seconds", "verdict", "model"}
+    assert result["out"] == str(model)
+    assert result["verdict"] == project.fitted.out.splitlines()[:-1]
+    assert result["model"]["config"]["training"]["steps"] == 2
+    again = tsgan("sample", "--model", model, "--n", 20, "--length", 120, "--out", tmp_path / "synth.csv", "--quiet")
+    assert again == (0, "", "")
+    assert (tmp_path / "synth.csv").read_bytes() == project.synth.read_bytes()
+
+
+def test_dry_run_writes_nothing(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = tsgan("fit", project.prices, "--dry-run", "--json")
+    assert code == 0
+    plan = json.loads(out)
+    assert plan["rows"] == ROWS
+    assert plan["assets"] == ["A"]
+    code, out, _ = tsgan("fit", project.prices, "--dry-run")
+    assert code == 0
+    assert f"rows {ROWS}" in " ".join(out.split())
+    assert files(tmp_path) == set()
+
+
+def test_a_notice_about_the_data_is_a_note(project: Project, tmp_path: Path) -> None:
+    backwards = tmp_path / "backwards.csv"
+    pd.read_csv(project.prices)[::-1].to_csv(backwards, index=False)
+    args = ("fit", backwards, "--dry-run", "--out", tmp_path / "model.tsgan")
+    said = tsgan(*args)
+    assert said.code == 0
+    assert said.err == "note: the rows came newest first; they were sorted by date\n"
+    assert tsgan(*args, "--quiet").err == ""
+    assert tsgan(*args).err == said.err, "quiet must not outlast its command"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--columns", "B"), "there is no column 'B'"),
+        (("--columns", "A,,B"), "--columns must be names separated by commas"),
+        (("--from", "yesterday"), "ISO date"),
+        (("--from", "2030"), "no row lies between"),
+        (("--critic", "mlp"), "conv, lstm, both"),
+        (("--config", "absent.toml"), "absent.toml: No such file"),
+        (("--device", "abacus"), "abacus"),
+        (("--calendar", "NOWHERE"), "NOWHERE"),
+        (("--to", "2020-03"), "rows"),
+    ],
+)
+def test_what_cannot_be_fitted(project: Project, tmp_path: Path, options: tuple[str, ...], message: str) -> None:
+    result = tsgan("fit", project.prices, "--out", tmp_path / "model.tsgan", *options)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("error: ")
+    assert message in result.err
+    assert files(tmp_path) == set()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[training]\nsteps = ", "is not a TOML file"),
+        ("[training]\nstep = 3", "did you mean 'steps'"),
+        ("[training]\nsteps = 'many'", "steps in [training] must be a whole number"),
+    ],
+)
+def test_configuration_file_with_errors(project: Project, tmp_path: Path, content: str, message: str) -> None:
+    config = tmp_path / "run.toml"
+    config.write_text(content)
+    result = tsgan("fit", project.prices, "--config", config, "--out", tmp_path / "model.tsgan")
+    assert result.code == 2
+    assert f"error: {config}" in result.err
+    assert message in result.err
+
+
+@pytest.fixture
+def fitted_with(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Collect the options with which models are made; what is fitted with them fails."""
+    options: list[dict[str, Any]] = []
+
+    class Spy:
+        def __init__(self, **given: Any) -> None:
+            options.append(given)
+
+        def fit(self, *_: Any, **__: Any) -> None:
+            raise TrainingError("nothing usable")
+
+    monkeypatch.setattr("tsgan.estimator.TSGAN", Spy)
+    return options
+
+
+def test_training_error_has_exit_code_3(project: Project, tmp_path: Path, fitted_with: list[dict[str, Any]]) -> None:
+    result = tsgan("fit", project.prices, "--out", tmp_path / "model.tsgan")
+    assert result == (3, "", "error: nothing usable\n")
+    assert files(tmp_path) == set()
+
+
+def test_options_go_before_the_file_and_the_file_before_the_defaults(
+    project: Project, tmp_path: Path, fitted_with: list[dict[str, Any]]
+) -> None:
+    config = tmp_path / "run.toml"
+    config.write_text("[training]\nsteps = 7\nbatch = 8\n")
+    tsgan("fit", project.prices, "--out", tmp_path / "m", "--config", config, "--critic", "lstm", "--seed", 3)
+    tsgan("fit", project.prices, "--out", tmp_path / "m", "--config", config, "--steps", 9)
+    first, second = (given["config"].training for given in fitted_with)
+    assert (first.steps, first.batch, first.critic) == (7, 8, "lstm")
+    assert (second.steps, second.batch, second.critic) == (9, 8, Config().training.critic)
+    assert [given["random_state"] for given in fitted_with] == [3, 0]
+
+
+def test_interrupted_fit_says_how_to_go_on(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: Any, checkpoint: Path, **__: Any) -> None:
+        checkpoint.write_text("half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tsgan.estimator.TSGAN.fit", interrupted)
+    out = tmp_path / "model.tsgan"
+    result = tsgan("fit", project.prices, "--out", out)
+    assert result == (130, "", f"interrupted; the same command with --resume goes on from {out}.ckpt\n")
+    assert files(tmp_path) == {"model.tsgan.ckpt"}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_ctrl_c_leaves_no_broken_file(tmp_path: Path) -> None:
+    load("sp500").to_csv(tmp_path / "prices.csv")
+    args = command("fit", tmp_path / "prices.csv", "--out", tmp_path / "model.tsgan")
+    run = subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert run.stderr is not None
+    begun = next(line for line in run.stderr if "%" in line)
+    assert begun.startswith("  0%")
+    run.send_signal(signal.SIGINT)
+    out, err = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert out == ""
+    assert err.splitlines()[-1].startswith("interrupted; ")
+    assert "Traceback" not in err
+    assert files(tmp_path) == {"prices.csv"}
+
+
+# progress -------------------------------------------------------------------------------------------------------------
+
+
+def report_all(report: Callable[[Progress], None], total: int = 400) -> None:
+    for done in range(total + 1):
+        stage, wasserstein, penalty = ("warm start", None, None) if done < 100 else ("training on all rows", 0.5, 0.25)
+        report(Progress(stage, done, total, wasserstein, penalty))
+
+
+def test_plain_progress_is_a_line_every_tenth(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress.progress_on_stderr(quiet=False) as report:
+        assert report is not None
+        report_all(report)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert [line[:4] for line in err.splitlines()] == [f"{share:3}%" for share in range(0, 101, 10)]
+    assert err.splitlines()[5].split("  ")[1:] == [
+        "training on all rows",
+        "ETA 0:00",
+        "Wasserstein 0.500",
+        "penalty 0.250",
+    ]
+
+
+def test_quiet_progress_is_none() -> None:
+    with progress.progress_on_stderr(quiet=True) as report:
+        assert report is None
+
+
+def test_live_progress_in_a_terminal() -> None:
+    screen = io.StringIO()
+    with progress._live_line(Console(file=screen, force_terminal=True, color_system=None, width=100)) as report:
+        report_all(report)
+    last = screen.getvalue().rsplit("\n", 1)[0].rsplit("\r", 1)[-1]
+    for word in ("training on all rows", "100%", "in 0:00", "Wasserstein 0.500", "penalty 0.250"):
+        assert word in last
+
+
+def test_time_left_counts_from_where_the_work_began(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    clock = progress.Clock()
+    assert clock.left(Progress("resumed", 50, 100, None, None)) == ""
+    now = 60.0
+    assert clock.left(Progress("resumed", 60, 100, None, None)) == "ETA 4:00"
+    now = 7200.0
+    assert clock.left(Progress("resumed", 100, 100, None, None)) == "in 2:00:00"
+
+
+# sample ---------------------------------------------------------------------------------------------------------------
+
+
+def test_sample_says_how_many_rows_it_wrote(project: Project) -> None:
+    assert project.sampled == (0, f"wrote 2,400 rows (20 paths × 120 steps, 1 asset) to {project.synth}\n", "")
+    table = pd.read_csv(project.synth)
+    assert list(table.columns) == ["path", "date", "A"]
+    assert len(table) == 2400
+    assert (table["A"] > 0).all()
+    assert table["date"].str.fullmatch(r"\d{4}-\d{2}-\d{2}").all()
+
+
+def draw(project: Project, out: Path, *options: object) -> pd.DataFrame:
+    result = tsgan("sample", "--model", project.model, "--out", out, *options)
+    assert result.code == 0, result.err
+    return pd.read_parquet(out) if out.suffix == ".parquet" else pd.read_csv(out)
+
+
+def test_path_i_is_the_same_however_many_are_drawn(project: Project, tmp_path: Path) -> None:
+    few = draw(project, tmp_path / "few.csv", "--n", 3, "--length", 120)
+    pd.testing.assert_frame_equal(few, pd.read_csv(project.synth).head(360))
+
+
+def test_seeds_differ(project: Project, tmp_path: Path) -> None:
+    one, two = (draw(project, tmp_path / f"{seed}.csv", "--seed", seed, "--n", 2, "--length", 5) for seed in (0, 1))
+    assert not np.isclose(one["A"], two["A"]).any()
+
+
+def test_formats_hold_the_same(project: Project, tmp_path: Path) -> None:
+    size = ("--n", 2, "--length", 5)
+    table = draw(project, tmp_path / "a.csv", *size)
+    pd.testing.assert_series_equal(draw(project, tmp_path / "a.parquet", *size)["A"], table["A"])
+    assert tsgan("sample", "--model", project.model, "--out", tmp_path / "a.npz", *size).code == 0
+    with np.load(tmp_path / "a.npz") as arrays:
+        np.testing.assert_allclose(arrays["prices"].ravel(), table["A"], rtol=1e-12)
+
+
+def test_start_price_date_and_kind(project: Project, tmp_path: Path) -> None:
+    size = ("--n", 2, "--length", 5)
+    prices = draw(project, tmp_path / "p.csv", *size, "--start-price", 50, "--start-date", "2030-01-01")
+    returns = draw(project, tmp_path / "r.csv", *size, "--kind", "returns")
+    by_path = prices.groupby("path")["A"]
+    np.testing.assert_allclose(by_path.first(), 50 * np.exp(returns.groupby("path")["A"].first()))
+    assert prices["date"].min() == "2030-01-01"
+    named = draw(project, tmp_path / "n.csv", *size, "--start-price", "A=50", "--start-date", "2030-01-01")
+    pd.testing.assert_frame_equal(named, prices)
+
+
+def test_sample_continues_a_history(project: Project, tmp_path: Path) -> None:
+    recent = (
+        pd.read_csv(project.prices).tail(300).assign(date=lambda t: pd.to_datetime(t["date"]) + pd.Timedelta(3640, "D"))
+    )
+    recent.to_csv(tmp_path / "recent.csv", index=False)
+    paths = draw(project, tmp_path / "a.csv", "--history", tmp_path / "recent.csv", "--n", 2, "--length", 5)
+    assert pd.to_datetime(paths["date"]).min() > recent["date"].max()
+    last = draw(project, tmp_path / "b.csv", "--start", "last", "--n", 2, "--length", 5)
+    assert pd.to_datetime(last["date"]).min() > pd.to_datetime(pd.read_csv(project.prices)["date"]).max()
+
+
+def test_sample_json(project: Project, tmp_path: Path) -> None:
+    out = tmp_path / "a.npz"
+    code, text, err = tsgan("sample", "--model", project.model, "--n", 2, "--length", 3, "--out", out, "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(text) == {
+        "out": str(out), "kind": "prices", "rows": 6, "paths": 2, "length": 3, "assets": ["A"]
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--start-price", "cheap"), "--start-price must be a price such as 100, or A=1,B=2"),
+        (("--start-price", "B=3"), "B"),
+        (("--start-price", "-1"), "start_price"),
+        (("--start-date", "03/04/2024"), "--start-date must be an ISO date"),
+        (("--history", "absent.csv"), "absent.csv cannot be read: there is no such file"),
+        (("--device", "abacus"), "abacus"),
+    ],
+)
+def test_what_cannot_be_sampled(project: Project, tmp_path: Path, options: tuple[str, ...], message: str) -> None:
+    result = tsgan("sample", "--model", project.model, "--out", tmp_path / "a.csv", *options)
+    assert (result.code, result.out) == (2, "")
+    assert message in result.err
+    assert files(tmp_path) == set()
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("100", 100.0), ("A=1,B=2.5", {"A": 1.0, "B": 2.5}), ("EURUSD=X=1.1, SPY=450", {"EURUSD=X": 1.1, "SPY": 450.0})],
+)
+def test_start_price_is_a_number_or_one_an_asset(text: str, value: object) -> None:
+    assert parse_start_price(text) == value
+
+
+def test_start_date_has_one_meaning_only() -> None:
+    assert parse_start_date("2024-01-31 15:30") == "2024-01-31T15:30:00"
+    for text in ("03/04/2024", "2024", "soon"):
+        with pytest.raises(ConfigError, match="ISO date"):
+            parse_start_date(text)
+
+
+# models that are not there or broken ----------------------------------------------------------------------------------
+
+
+def test_missing_model_says_how_to_make_one(tmp_path: Path) -> None:
+    model = tmp_path / "model.tsgan"
+    for args in (("sample", "--model", model, "--out", tmp_path / "a.csv"), ("info", model)):
+        result = tsgan(*args)
+        assert (result.code, result.out) == (2, "")
+        assert f"there is no model file {model}" in result.err
+        assert "tsgan fit prices.csv" in result.err
+
+
+def test_broken_model_is_refused(project: Project, tmp_path: Path) -> None:
+    content = bytearray(project.model.read_bytes())
+    content[-1] ^= 1
+    for name, broken in (("flipped", bytes(content)), ("short", bytes(content[:100])), ("text", b"date,A\n")):
+        model = tmp_path / name
+        model.write_bytes(broken)
+        result = tsgan("info", model)
+        assert (result.code, result.out) == (2, ""), name
+        assert result.err.startswith(f"error: {model} is ")
+        assert "Traceback" not in result.err
+
+
+# info, evaluate, plot -------------------------------------------------------------------------------------------------
+
+
+def test_info(project: Project) -> None:
+    code, text, err = tsgan("info", project.model, "--json")
+    assert (code, err) == (0, "")
+    description = json.loads(text)
+    assert description["assets"] == ["A"]
+    assert description["rows"] == ROWS
+    assert description["verdict"] == project.fitted.out.splitlines()[:-1]
+    code, text, err = tsgan("info", project.model)
+    assert (code, err) == (0, "")
+    assert len(text.splitlines()) < 100
+    for sentence in description["verdict"]:
+        assert sentence in text
+
+
+def test_evaluate_prints_a_table(project: Project) -> None:
+    code, out, err = tsgan("evaluate", project.prices, project.synth)
+    assert (code, err) == (0, "")
+    assert out.split()[:5] == ["asset", "fact", "real", "synthetic", "difference"]
+    assert "volatility" in out
+    assert "\x1b" not in out
+
+
+def test_evaluate_json(project: Project) -> None:
+    code, out, err = tsgan("evaluate", project.prices, project.synth, "--json", "--columns", "A")
+    assert (code, err) == (0, "")
+    result = json.loads(out)
+    assert (result["real"], result["synthetic"]) == (str(project.prices), str(project.synth))
+    (volatility,) = [row for row in result["facts"] if row["fact"] == "volatility"]
+    returns = np.diff(np.log(pd.read_csv(project.prices)["A"]))
+    assert volatility["asset"] == "A"
+    np.testing.assert_allclose(volatility["real"], returns.std() * np.sqrt(252), rtol=0.02)
+    np.testing.assert_allclose(volatility["difference"], volatility["synthetic"] - volatility["real"])
+
+
+@pytest.mark.parametrize("name", ["evaluate", "plot"])
+def test_different_assets_are_refused(project: Project, tmp_path: Path, name: str) -> None:
+    other = tmp_path / "other.csv"
+    pd.read_csv(project.prices).rename(columns={"A": "B"}).to_csv(other, index=False)
+    out = ("--out", tmp_path / "paths.png") if name == "plot" else ()
+    for options in ((), ("--columns", "B")):
+        result = tsgan(name, other, project.synth, *out, *options)
+        assert (result.code, result.out) == (2, "")
+        assert "hold different assets: B and A" in result.err
+    assert files(tmp_path) == {"other.csv"}
+
+
+def test_assets_that_were_not_learned_are_left_out(project: Project, tmp_path: Path) -> None:
+    more = tmp_path / "more.csv"
+    pd.read_csv(project.prices).assign(B=lambda table: table["A"] * 2).to_csv(more, index=False)
+    alone, among = (tsgan("evaluate", real, project.synth) for real in (project.prices, more))
+    assert alone.code == among.code == 0
+    assert alone.out == among.out
+
+
+def test_plot_writes_a_picture(project: Project, tmp_path: Path) -> None:
+    out = tmp_path / "paths.png"
+    assert tsgan("plot", project.prices, project.synth, "--out", out) == (0, f"wrote {out}\n", "")
+    assert out.read_bytes().startswith(b"\x89PNG")
+    assert files(tmp_path) == {"paths.png"}
+
+
+# notes ----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_note_is_said_once_and_other_warnings_stay_warnings(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def warned(*_: Any) -> dict[str, Any]:
+        for _repeated in range(2):
+            warnings.warn("few steps", DataWarning, stacklevel=1)
+        warnings.warn("a library's own", UserWarning, stacklevel=1)
+        return {}
+
+    monkeypatch.setattr("tsgan.estimator.TSGAN.plan", warned)
+    with pytest.warns(UserWarning, match="a library's own"):
+        result = tsgan("fit", project.prices, "--dry-run", "--out", tmp_path / "m")
+    assert result == (0, "", "note: few steps\n")
+
+
+# files appear whole or not at all -------------------------------------------------------------------------------------
+
+
+def test_atomic_path_replaces_when_all_went_well(tmp_path: Path) -> None:
+    target = tmp_path / "a.csv"
+    target.write_text("old")
+    with atomic_path(target) as temporary:
+        assert (temporary.parent, temporary.suffix) == (tmp_path, ".csv")
+        temporary.write_text("new")
+        assert target.read_text() == "old"
+    assert target.read_text() == "new"
+    assert files(tmp_path) == {"a.csv"}
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_atomic_path_keeps_the_old_file_when_something_fails(tmp_path: Path, error: type[BaseException]) -> None:
+    target = tmp_path / "a.csv"
+    target.write_text("old")
+
+    def write_half() -> None:
+        with atomic_path(target) as temporary:
+            temporary.write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        write_half()
+    assert target.read_text() == "old"
+    assert files(tmp_path) == {"a.csv"}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes and links")
+def test_atomic_path_has_usual_permissions_and_follows_links(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("a.csv")
+    plain = tmp_path / "plain"
+    plain.touch()
+    with atomic_path(tmp_path / "link") as temporary:
+        temporary.write_text("new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "a.csv").read_text() == "new"
+    assert stat.S_IMODE((tmp_path / "a.csv").stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)
+
+
+def test_atomic_path_names_the_file_that_was_asked_for(tmp_path: Path) -> None:
+    target = tmp_path / "absent" / "a.csv"
+    with pytest.raises(FileNotFoundError) as raised, atomic_path(target):
+        pass
+    assert raised.value.filename == str(target)
+    with pytest.raises(ConfigError, match="not a regular file"), atomic_path(tmp_path):
+        pass

@@ -1,0 +1,117 @@
+"""The overview picture: what its panels hold, on ordinary and on awkward data."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tsgan.datasets.processes import Garch, GarchPair, prices
+from tsgan.errors import DataError
+from tsgan.evaluation import overview
+from tsgan.evaluation.facts import acf
+
+
+def after(real: pd.DataFrame, returns: Any) -> pd.DataFrame:
+    """Continue real prices by returns (paths, time, assets), as a long table."""
+    paths, time, assets = returns.shape
+    values = real.iloc[-1].to_numpy() * np.exp(returns.cumsum(axis=1))
+    frame = pd.DataFrame(values.reshape(-1, assets), columns=real.columns)
+    dates = pd.bdate_range(real.index[-1], periods=time + 1)[1:]
+    frame.insert(0, "path", np.repeat(np.arange(paths), time))
+    frame.insert(1, "date", np.tile(dates, paths))
+    return frame
+
+
+@pytest.fixture(scope="module")
+def real() -> pd.DataFrame:
+    return prices(Garch().simulate(1, 1_000, seed=1)[0])
+
+
+@pytest.fixture(scope="module")
+def synthetic(real: pd.DataFrame) -> pd.DataFrame:
+    return after(real, Garch().simulate(40, 210, seed=2)[..., None])
+
+
+def test_four_panels_with_titles_and_units_are_saved_without_a_display(
+    real: pd.DataFrame, synthetic: pd.DataFrame, tmp_path: Path
+) -> None:
+    figure = overview(real, synthetic)
+    assert len(figure.axes) == 4
+    assert "40 synthetic paths of 210 steps" in figure.get_suptitle()
+    for axes, mark in zip(figure.axes, "abcd", strict=True):
+        assert axes.get_title(loc="left").startswith(f"({mark})")
+        assert axes.get_ylabel()
+    assert figure.axes[1].get_yscale() == "log"
+    figure.savefig(tmp_path / "overview.png")
+    assert (tmp_path / "overview.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_panels_hold_the_numbers(real: pd.DataFrame, synthetic: pd.DataFrame) -> None:
+    axes = overview(real, synthetic).axes
+    real_line = next(line for line in axes[0].get_lines() if line.get_label() == "real")
+    assert np.array_equal(np.asarray(real_line.get_ydata()), real["A"].to_numpy()[-252:])
+    assert len(axes[0].get_lines()) == 15 + 2
+    x = np.diff(np.log(real["A"].to_numpy()))
+    y = np.diff(np.log(synthetic["A"].to_numpy().reshape(40, 210)), axis=1)
+    memory = next(line for line in axes[2].get_lines() if line.get_label() == "synthetic, mean over paths")
+    assert memory.get_ydata() == pytest.approx(acf(np.abs(y)[..., None], 100).mean(axis=(0, 2)))
+    dots = axes[3].get_lines()[1]
+    assert dots.get_xdata() == pytest.approx(100 * np.sort(x))
+
+
+def test_density_integrates_to_one(real: pd.DataFrame, synthetic: pd.DataFrame) -> None:
+    for line in overview(real, synthetic).axes[1].get_lines()[:2]:
+        at, density = (np.asarray(v, dtype=float) for v in line.get_data())
+        assert np.nansum(density) * (at[1] - at[0]) == pytest.approx(1, abs=1e-6)
+
+
+def test_an_explosion_is_counted_and_does_not_hide_the_rest(real: pd.DataFrame) -> None:
+    r = Garch().simulate(40, 210, seed=2)
+    r[3, 50] = -2.0
+    axes = overview(real, after(real, r[..., None])).axes[1]
+    assert [text.get_text() for text in axes.texts] == ["1 synthetic beyond the axis"]
+    assert axes.get_xlim()[0] > -30
+
+
+def test_prices_that_span_much_have_a_logarithmic_axis(real: pd.DataFrame, synthetic: pd.DataFrame) -> None:
+    wide = after(real, 4 * Garch().simulate(30, 250, seed=3)[..., None])
+    assert overview(real, wide).axes[0].get_yscale() == "log"
+    assert overview(real, synthetic).axes[0].get_yscale() == "linear"
+
+
+def test_any_asset_can_be_drawn() -> None:
+    real = prices(GarchPair().simulate(1, 300, seed=4)[0])
+    synthetic = after(real, GarchPair().simulate(5, 60, seed=5))
+    assert overview(real, synthetic).get_suptitle().startswith("A:")
+    assert overview(real, synthetic, "B").get_suptitle().startswith("B:")
+    with pytest.raises(DataError, match="the real prices have no asset 'C'; they have 'A', 'B'"):
+        overview(real, synthetic, "C")
+    with pytest.raises(DataError, match="the synthetic paths have no asset 'B'"):
+        overview(real, synthetic.drop(columns="B"), "B")
+
+
+@pytest.mark.parametrize(("paths", "length", "rows"), [(1, 2, 3), (1, 400, 30), (3, 30, 400)])
+def test_few_paths_and_few_steps_are_drawn(paths: int, length: int, rows: int, tmp_path: Path) -> None:
+    real = prices(Garch().simulate(1, rows, seed=6)[0])
+    figure = overview(real, after(real, Garch().simulate(paths, length, seed=7)[..., None]))
+    figure.savefig(tmp_path / "few.png")
+
+
+def test_the_state_of_pyplot_is_not_touched() -> None:
+    code = (
+        "import sys, matplotlib\n"
+        "state = lambda: {name: matplotlib.rcParams[name] for name in matplotlib.rcParams if 'backend' not in name}\n"
+        "before = state()\n"
+        "from tsgan.datasets.processes import Garch, prices\n"
+        "from tsgan.evaluation import overview\n"
+        "real = prices(Garch().simulate(1, 300, 1)[0])\n"
+        "long = real.reset_index().assign(path=0)[['path', 'date', 'A']]\n"
+        "overview(real, long).savefig(sys.argv[1], format='png')\n"
+        "assert 'matplotlib.pyplot' not in sys.modules\n"
+        "assert state() == before\n"
+    )
+    subprocess.run([sys.executable, "-c", code, "/dev/null"], check=True)

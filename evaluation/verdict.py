@@ -1,4 +1,4 @@
-"""The short verdict of a fit: one-step risk on days that neither trained nor chose anything, beside classical methods."""
+"""The short verdict of a fit: one-step risk on held-out days, beside the classical methods."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def one_step_verdict(law: Law, returns: Floats, first: int, dates: pd.DatetimeIn
         for name, by_level in scores.items()
     )
     return [
-        f"Held out: {len(y):,} steps, {_day(dates[first])} to {_day(dates[-1])}, judged by a law fitted to earlier rows.",
+        f"Held out: {len(y):,} steps, {_day(dates[first])} to {_day(dates[-1])}, judged by a law fitted before.",
         f"VaR at 5 % / 1 % was breached on {' / '.join(shares)} of the steps.",
         f"Joint VaR/ES loss FZ0 at 5 % / 1 %, lower is better: {table}.",
         *(_comparison(scores, name) for name in (_GJR, _HISTORICAL)),

@@ -18,8 +18,8 @@ def generator(assets: int = 2, seed: int = 0) -> Generator:
     net = Generator(assets, CONFIG)
     with torch.no_grad():
         for parameter in net.parameters():
-            parameter += 0.3 * torch.randn_like(parameter)
-        net.skew -= 0.3
+            parameter.add_(0.3 * torch.randn_like(parameter))
+        net.skew.sub_(0.3)
     return net
 
 

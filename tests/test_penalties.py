@@ -46,7 +46,11 @@ def test_first_order_penalty_has_the_gradient_of_double_backward(
     for norm in NORMS:
         critic.zero_grad()
         penalties.two_sided(norm(score, x)).mean().backward()
-        gradients.append(torch.cat([torch.zeros_like(p).flatten() if p.grad is None else p.grad.flatten() for p in critic.parameters()]))
+        gradients.append(
+            torch.cat(
+                [torch.zeros_like(p).flatten() if p.grad is None else p.grad.flatten() for p in critic.parameters()]
+            )
+        )
     assert (gradients[0] - gradients[1]).norm() / gradients[1].norm() < tolerance
 
 
@@ -66,7 +70,8 @@ def test_penalty_of_one_path_does_not_depend_on_the_others() -> None:
 def test_interpolation_stays_on_the_line() -> None:
     real, fake = torch.zeros(100, 4, 1), torch.ones(100, 4, 1)
     between = penalties.interpolate(real, fake, torch.Generator().manual_seed(0))
-    assert (between >= 0).all() and (between <= 1).all()
+    assert (between >= 0).all()
+    assert (between <= 1).all()
     torch.testing.assert_close(between, between[:, :1].expand_as(between))  # one number a path
     assert 0.4 < between.mean() < 0.6
 

@@ -120,10 +120,11 @@ class Config:
         >>> Config.from_dict({"training": {"steps": 10}}).training.steps
         10
         """
-        sections = {f.name: f.default_factory for f in fields(cls)}
+        defaults = cls()
+        names = [f.name for f in fields(cls)]
         for name in tables:
-            _known(name, sections, "section")
-        return cls(**{name: _section(kind(), name, tables.get(name, {})) for name, kind in sections.items()})
+            _known(name, names, "section")
+        return cls(**{name: _section(getattr(defaults, name), name, tables.get(name, {})) for name in names})
 
     def to_dict(self) -> dict[str, Any]:
         """Nested plain values, as JSON and TOML have them."""

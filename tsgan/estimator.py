@@ -109,10 +109,11 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         """
         config, device = self.config or Config(), resolve_device(self.device)
         prices = check_prices(prices, min_rows=procedure.rows_needed(config))
-        calendar = infer_calendar(prices.index, self.calendar)
+        index = pd.DatetimeIndex(prices.index)
+        calendar = infer_calendar(index, self.calendar)
         seed = _seed(self.random_state)
         report = progress or (lambda _: None)
-        returns, dates = log_returns(prices.to_numpy()), prices.index[1:]
+        returns, dates = log_returns(prices.to_numpy()), index[1:]
 
         key = _fingerprint(prices, repr((config, seed, version("tsgan"))))
         checkpoint = Path(checkpoint) if checkpoint else None
@@ -122,15 +123,23 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
             if checkpoint:
                 procedure.save_checkpoint(checkpoint, key, choice)
         law, records = procedure.fit_all(returns, choice, config, seed, device, report)
-        self._set(law, returns, prices.index, prices.iloc[-1].to_numpy(), list(prices.columns), calendar, {
-            "seed": seed,
-            "steps": choice.steps,
-            "scores": {str(steps): score for steps, score in choice.scores.items()},
-            "verdict": choice.verdict,
-            "training": {"choosing": [list(r) for r in choice.records], "final": [list(r) for r in records]},
-            "fingerprint": _fingerprint(prices),
-            "versions": _versions(),
-        })
+        self._set(
+            law,
+            returns,
+            index,
+            prices.iloc[-1].to_numpy(),
+            list(prices.columns),
+            calendar,
+            {
+                "seed": seed,
+                "steps": choice.steps,
+                "scores": {str(steps): score for steps, score in choice.scores.items()},
+                "verdict": choice.verdict,
+                "training": {"choosing": [list(r) for r in choice.records], "final": [list(r) for r in records]},
+                "fingerprint": _fingerprint(prices),
+                "versions": _versions(),
+            },
+        )
         if checkpoint:
             checkpoint.unlink(missing_ok=True)
         return self
@@ -139,7 +148,8 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         """Say what :meth:`fit` would do, after the same checks; trains nothing. Plain values."""
         config, device = self.config or Config(), resolve_device(self.device)
         prices = check_prices(prices, min_rows=procedure.rows_needed(config))
-        calendar = infer_calendar(prices.index, self.calendar)
+        index = pd.DatetimeIndex(prices.index)
+        calendar = infer_calendar(index, self.calendar)
         train_end, choose_end = procedure.slices(len(prices) - 1)
         generator, critics = build(prices.shape[1], config, 0, torch.device("cpu"))
         slices = {"trains": (1, train_end), "chooses": (train_end + 1, choose_end), "judges": (choose_end + 1, -1)}
@@ -236,13 +246,14 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         tensors, document = read_model(path)
         target = resolve_device(device)
         try:
-            model = cls(config=Config.from_dict(document["config"]), device=device, **document["parameters"])
+            config = Config.from_dict(document["config"])
+            model = cls(config=config, device=device, **document["parameters"])
             columns, returns = document["columns"], tensors.pop("returns").numpy()
             dates = pd.DatetimeIndex(tensors.pop("dates").numpy().astype("datetime64[us]"), name="date")
             last_price = tensors.pop("last_price").numpy()
-            generator, _ = build(len(columns), model.config, 0, target)
+            generator, _ = build(len(columns), config, 0, target)
             generator.load_state_dict(_with_prefix(tensors, "generator."))
-            noise = JointNoise(tensors["noise.scores"], model.config.generator.blur)
+            noise = JointNoise(tensors["noise.scores"], config.generator.blur)
             noise.load_state_dict(_with_prefix(tensors, "noise."))
             law = Law(generator, noise.to(target), Scaling.of(returns))
             calendar = Calendar.from_dict(document["calendar"])
@@ -321,11 +332,12 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
             unknown = sorted(set(map(str, values)) ^ set(self.columns_))
             if unknown:
                 raise ConfigError(f"start_price needs one price for each of {', '.join(self.columns_)}; see {unknown}")
-            given = [values[name] for name in self.columns_]
-        price = np.asarray(np.broadcast_to(np.asarray(given, dtype=np.float64), (len(self.columns_),)))
-        if not (np.isfinite(price).all() and (price > 0).all()):
-            raise ConfigError(f"start_price must be finite and > 0, not {price.tolist()}")
-        return price
+            numbers = np.array([values[name] for name in self.columns_], dtype=np.float64)
+        else:
+            numbers = np.full(len(self.columns_), given, dtype=np.float64)
+        if not (np.isfinite(numbers).all() and (numbers > 0).all()):
+            raise ConfigError(f"start_price must be finite and > 0, not {numbers.tolist()}")
+        return numbers
 
     def _dates(self, last: pd.Timestamp, start_date: str | pd.Timestamp | None, length: int) -> pd.DatetimeIndex:
         if start_date is None:
@@ -371,4 +383,7 @@ def _fingerprint(prices: pd.DataFrame, *more: str) -> str:
 
 
 def _versions() -> dict[str, str]:
-    return {"python": platform.python_version(), **{name: version(name) for name in ("tsgan", "torch", "numpy", "pandas")}}
+    return {
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("tsgan", "torch", "numpy", "pandas")},
+    }

@@ -35,7 +35,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     ConfigError
         There is something at ``path`` that is no regular file.
     OSError
-        The folder is missing or cannot be written to; the error names ``path``.
+        The folder is missing or cannot be written to, or the disk is full; the error names ``path``.
     """
     target = Path(os.path.realpath(path))
     if target.exists() and not target.is_file():
@@ -49,6 +49,10 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         yield temporary
         _flush(temporary)
         os.replace(temporary, target)
+    except OSError as error:
+        if error.filename not in (None, os.fspath(temporary)):  # about some other file
+            raise
+        raise OSError(error.errno, error.strerror, os.fspath(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -85,11 +85,15 @@ def fit_laws(
 
 def build(assets: int, config: Config, seed: int, device: torch.device) -> tuple[Generator, list[nn.Module]]:
     """New networks; their first weights depend on the seed only, not on the device."""
-    kinds = {"conv": [ConvCritic], "lstm": [LSTMCritic], "both": [ConvCritic, LSTMCritic]}[config.training.critic]
+    kinds: dict[str, list[type[nn.Module]]] = {
+        "conv": [ConvCritic],
+        "lstm": [LSTMCritic],
+        "both": [ConvCritic, LSTMCritic],
+    }
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(random_stream(seed, _INIT).initial_seed())
         generator = Generator(assets, config.generator)
-        critics: list[nn.Module] = [kind(assets) for kind in kinds]
+        critics: list[nn.Module] = [kind(assets) for kind in kinds[config.training.critic]]
     return generator.to(device), [critic.to(device) for critic in critics]
 
 

@@ -148,7 +148,9 @@ class _Step:
         correction = net.config.reach * torch.bmm(hidden, net.output).squeeze(-1).T
         base = self.base_variance(state).log()
         beyond = nn.functional.softplus(4 * (base - net.top)) / 4  # how far above all that the data showed, in logs
-        return net.config.elasticity * base - (net.config.elasticity - net.config.elasticity_beyond) * beyond + correction
+        return (
+            net.config.elasticity * base - (net.config.elasticity - net.config.elasticity_beyond) * beyond + correction
+        )
 
     def moments(self, state: Tensor) -> tuple[Tensor, Tensor]:
         """Conditional mean and standard deviation, each (n, assets)."""

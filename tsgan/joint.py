@@ -8,6 +8,8 @@ copula). Days are new, while joint tails that no elliptical copula has are kept.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from scipy.stats import norm, rankdata
 from torch import Tensor, nn
@@ -40,7 +42,8 @@ class JointNoise(nn.Module):
         if assets == 1:
             return fresh
         drawn = self.scores[torch.randint(days, (n, time), generator=rng, device=self.scores.device)]
-        return (drawn + self.blur * (fresh @ self.factor.T)) / (1 + self.blur**2) ** 0.5
+        blurred: Tensor = (drawn + self.blur * (fresh @ self.factor.T)) / math.sqrt(1 + self.blur**2)
+        return blurred
 
 
 def normal_scores(innovations: Tensor) -> Tensor:

@@ -48,7 +48,10 @@ class Law(NamedTuple):
         return _tensor(returns / self.scaling.deviation, self.device)
 
     def states(self, returns: Floats) -> Tensor:
-        """Memory before each step of a history and after its last: (time, assets) -> (time + 1, assets, 3, half-lives)."""
+        """Memory before each step of a history and after its last.
+
+        (time, assets) log returns -> (time + 1, assets, 3, half-lives)
+        """
         return states_of(returns, self.scaling, self.generator.config.half_lives, self.device)
 
     @torch.no_grad()

@@ -8,7 +8,7 @@ from torch import Tensor
 from tsgan.generator import Generator
 from tsgan.joint import JointNoise
 
-_PATHS, _STEPS, _ROUNDS = 64, 2500, 3
+_PATHS, _STEPS, _ROUNDS = 192, 3000, 3
 
 
 @torch.no_grad()

@@ -11,14 +11,15 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy.signal import lfilter
 from torch import Tensor
+
+from tsgan.returns import Floats
 
 DOWN, UP, SIGNED = 0, 1, 2  # the kinds of average, in the order of the state's second to last dimension
 
 
-def decay_factors(half_lives: Sequence[float]) -> NDArray[np.float64]:
+def decay_factors(half_lives: Sequence[float]) -> Floats:
     """Weight that yesterday's average keeps, for half-lives in steps."""
     return np.asarray(0.5 ** (1 / np.asarray(half_lives, float)))
 
@@ -41,7 +42,7 @@ def remember(state: Tensor, x: Tensor, decay: Tensor) -> Tensor:
     return torch.lerp(terms(x).unsqueeze(-1), state, decay)
 
 
-def run_memory(x: NDArray[np.float64], half_lives: Sequence[float], initial: NDArray[np.float64]) -> NDArray[np.float64]:
+def run_memory(x: Floats, half_lives: Sequence[float], initial: Floats) -> Floats:
     """State before each step of a history, and after its last one.
 
     Parameters

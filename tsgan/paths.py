@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -107,13 +107,13 @@ class Paths:
         return frame
 
     def _write_npz(self, path: Path, kind: Kind, values: Floats) -> None:
-        np.savez_compressed(
-            path,
-            **{kind: values},
-            dates=self.dates.to_numpy(),
-            columns=np.array(self.columns),
-            start_price=self.start_price,
-        )
+        arrays: dict[str, Any] = {
+            kind: values,
+            "dates": self.dates.to_numpy(),
+            "columns": np.array(self.columns),
+            "start_price": self.start_price,
+        }
+        np.savez_compressed(path, **arrays)
 
     def _write_table(self, path: Path, values: Floats) -> None:
         import pyarrow as pa
@@ -122,7 +122,8 @@ class Paths:
 
         daily = bool((self.dates == self.dates.normalize()).all())
         date_type = pa.date32() if daily else pa.timestamp("s")
-        schema = pa.schema([("path", pa.int64()), ("date", date_type), *((name, pa.float64()) for name in self.columns)])
+        assets = [(name, pa.float64()) for name in self.columns]
+        schema = pa.schema([("path", pa.int64()), ("date", date_type), *assets])
         with path.open("wb") as file:
             if path.suffix == ".csv":
                 file.write(_csv_header(schema.names))  # Arrow would quote every name

@@ -55,7 +55,8 @@ def gradient_norm_exact(score: Score, x: Tensor) -> Tensor:
     x = x.detach().requires_grad_()
     with torch.backends.cudnn.flags(enabled=False):
         (gradient,) = torch.autograd.grad(score(x).sum(), x, create_graph=True)
-    return gradient.flatten(1).norm(dim=1)
+    norm: Tensor = gradient.flatten(1).norm(dim=1)
+    return norm
 
 
 def _slope(score: Score, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""How a fit stays honest: an early slice trains, a later one chooses, a later still judges, and all rows make the model.
+"""How a fit stays honest: one slice trains, a later one chooses, the last one judges, and all rows make the model.
 
 The law is fitted to the first 70 % of the returns. Of its states after some numbers of adversarial steps, the one with
 the best path score on the next 15 % is chosen. That law, which has seen neither, is then judged on the last 15 %. The
@@ -108,9 +108,7 @@ def choose(
     work = _work(config.training.steps)
     tracker = _Tracker(progress, "choosing the steps", 0, 2 * work)
     fit = fit_laws(returns[:train_end], config, candidates(config.training.steps), seed + _CHOOSE, device, tracker)
-    scores = {
-        steps: path_score(law, returns[:choose_end], train_end, seed + _SCORE) for steps, law in fit.laws.items()
-    }
+    scores = {steps: path_score(law, returns[:choose_end], train_end, seed + _SCORE) for steps, law in fit.laws.items()}
     steps = min(scores, key=scores.__getitem__)
     tracker.say("judging on later days", work)
     verdict = [fit.stopped] if fit.stopped else []

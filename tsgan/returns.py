@@ -10,7 +10,7 @@ Floats = NDArray[np.float64]
 
 def log_returns(prices: Floats) -> Floats:
     """Log returns of consecutive rows: (time, assets) prices > 0 -> (time - 1, assets)."""
-    return np.asarray(np.diff(np.log(prices), axis=0))
+    return np.ascontiguousarray(np.diff(np.log(prices), axis=0))
 
 
 def prices_from(returns: Floats, start: Floats) -> Floats:

@@ -75,7 +75,8 @@ def train(
         fakes = fake_windows(generator, windows, pool, noise, rng)
         for fake in fakes.split(config.batch):
             real = windows.draw(config.batch, rng)
-            gap, slope = critic_step(critics, critic_optimiser, torch.cat((real.past, real.future), 1), fake, config, rng)
+            paths = torch.cat((real.past, real.future), 1)
+            gap, slope = critic_step(critics, critic_optimiser, paths, fake, config, rng)
 
         origins = [windows.draw(config.batch // 2, rng), pool.origins(config.batch // 2)]
         past = torch.cat([origin.past for origin in origins])
@@ -99,9 +100,7 @@ def train(
 
 
 @torch.no_grad()
-def fake_windows(
-    generator: Generator, windows: Windows, pool: Pool, noise: JointNoise, rng: torch.Generator
-) -> Tensor:
+def fake_windows(generator: Generator, windows: Windows, pool: Pool, noise: JointNoise, rng: torch.Generator) -> Tensor:
     """Continue real pasts and the pool's, in random order: (2 pool size, past + future, assets). The pool moves on."""
     size = len(pool.now.past)
     real = windows.draw(size, rng)
@@ -124,7 +123,11 @@ def critic_step(
     between = penalties.interpolate(real, fake, rng)
     gap = slope = torch.zeros((), device=real.device)
     for critic in critics:
-        score = lambda x, f=critic: f(x[:, config.past :], x[:, : config.past])  # noqa: E731
+
+        def score(x: Tensor, critic: nn.Module = critic) -> Tensor:
+            scores: Tensor = critic(x[:, config.past :], x[:, : config.past])
+            return scores
+
         real_score, fake_score = score(torch.cat((real, fake))).chunk(2)
         gap = gap + losses.critic_loss(real_score, fake_score).mean()
         slope = slope + penalties.two_sided(penalties.gradient_norm(score, between)).mean()

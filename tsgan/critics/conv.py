@@ -12,8 +12,8 @@ class ConvCritic(nn.Module):
     """Score of a path given its past.
 
     LayerNorm stands inside the residual branches only: on the main path it would erase the amplitude, and the
-    generator would let volatility die. There is no BatchNorm, since the penalty belongs to single samples. SiLU is smooth,
-    which the first-order penalty needs.
+    generator would let volatility die. There is no BatchNorm, since the penalty belongs to single
+    samples. SiLU is smooth, which the first-order penalty needs.
 
     Parameters
     ----------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -18,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -91,6 +93,7 @@ class Project:
 
 @pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    torch.set_num_threads(1)  # so small a fit gains nothing from two, and crawls where other work wants the cores
     folder = tmp_path_factory.mktemp("project")
     garch_prices().to_csv(folder / "prices.csv")
     fitted = tsgan("fit", folder / "prices.csv", "--steps", 2, "--out", folder / "model.tsgan")
@@ -746,5 +749,14 @@ def test_atomic_path_names_the_file_that_was_asked_for(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError) as raised, atomic_path(target):
         pass
     assert raised.value.filename == str(target)
+
+    def fill_the_disk() -> None:
+        with atomic_path(tmp_path / "a.csv"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(OSError, match="No space left") as full:
+        fill_the_disk()
+    assert full.value.filename == str(tmp_path / "a.csv")
+    assert files(tmp_path) == set()
     with pytest.raises(ConfigError, match="not a regular file"), atomic_path(tmp_path):
         pass

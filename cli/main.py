@@ -109,7 +109,7 @@ def sentences() -> Iterator[None]:
 
 def main() -> None:
     """Run the command line and exit."""
-    # torch's threads spin while they wait; where other work wants the cores, that makes a fit 17 times slower (measured)
+    # torch's threads spin while they wait; where other work wants the cores, a fit is 17 times slower (measured)
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a sign that the terminal lacks is no reason to fail

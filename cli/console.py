@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
-from tsgan.errors import DataWarning
+from tsgan.errors import TsganWarning
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -23,7 +23,7 @@ def complain(text: str) -> None:
 
 @contextmanager
 def notes() -> Iterator[None]:
-    """Print each DataWarning of the block once, as a line ``note: …`` on stderr."""
+    """Print each TsganWarning of the block once, as a line ``note: …`` on stderr."""
     said = set[str]()
     show = warnings.showwarning
 
@@ -35,14 +35,14 @@ def notes() -> Iterator[None]:
         file: TextIO | None = None,
         line: str | None = None,
     ) -> None:
-        if not issubclass(category, DataWarning):
+        if not issubclass(category, TsganWarning):
             show(message, category, filename, lineno, file, line)
         elif str(message) not in said:
             said.add(str(message))
             complain(f"note: {message}")
 
     with warnings.catch_warnings():
-        warnings.simplefilter("always", DataWarning)
+        warnings.simplefilter("always", TsganWarning)
         warnings.showwarning = note
         yield
 

@@ -101,6 +101,7 @@ def fit(
             stop.add_note(f"the same command with --resume goes on from {checkpoint}")
         raise
     model.save(out)
+    checkpoint.unlink(missing_ok=True)
     if json:
         seconds = round(time.monotonic() - begin, 1)
         say_json({"out": str(out), "seconds": seconds, "verdict": model.verdict_, "model": model.describe()})

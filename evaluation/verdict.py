@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from tsgan.calendars import iso
 from tsgan.evaluation.baselines import gjr_forecasts, historical_forecasts
 from tsgan.evaluation.scores import fz0
 from tsgan.returns import Floats
@@ -53,7 +54,7 @@ def one_step_verdict(law: Law, returns: Floats, first: int, dates: pd.DatetimeIn
         for name, by_level in scores.items()
     )
     return [
-        f"Held out: {len(y):,} steps, {_day(dates[first])} to {_day(dates[-1])}, judged by a law fitted before.",
+        f"Held out: {len(y):,} steps, {iso(dates[first])} to {iso(dates[-1])}, judged by a law fitted before.",
         f"VaR at 5 % / 1 % was breached on {' / '.join(shares)} of the steps.",
         f"Joint VaR/ES loss FZ0 at 5 % / 1 %, lower is better: {table}.",
         *(_comparison(scores, name) for name in (_GJR, _HISTORICAL)),
@@ -69,7 +70,3 @@ def _comparison(scores: dict[str, dict[float, Floats]], opponent: str) -> str:
         lead = "ahead, but not clearly" if t < 0 else "behind, but not clearly"
         return f"Against {opponent}: level (tsgan {lead}, t = {t:.1f})."
     return f"Against {opponent}: {'tsgan is better' if t < 0 else f'{opponent} is better'} (t = {t:.1f})."
-
-
-def _day(date: pd.Timestamp) -> str:
-    return f"{date:%Y-%m-%d}" if date == date.normalize() else f"{date:%Y-%m-%d %H:%M}"

@@ -1,6 +1,5 @@
 """TSGAN as users hold it: fit, sample, save, load."""
 
-import itertools
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +10,7 @@ import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from tsgan import TSGAN, Config, ConfigError, DataError, Paths
+from tsgan import TSGAN, Config, ConfigError, DataError, Paths, TrainingWarning
 from tsgan.procedure import Progress, candidates, rows_needed, slices
 
 TINY = Config().with_training(steps=2)
@@ -191,7 +190,6 @@ def test_resumed_fit_is_the_uninterrupted_one(prices: pd.DataFrame, model: TSGAN
     stages: list[str] = []
     tiny.fit(prices, progress=lambda p: stages.append(p.stage), checkpoint=checkpoint, resume=True)
     assert "choosing the steps" not in stages
-    assert not checkpoint.exists()
     assert np.array_equal(tiny.sample(3, random_state=0).returns, model.sample(3, random_state=0).returns)
 
 
@@ -212,6 +210,12 @@ def test_plan_trains_nothing_and_names_everything(prices: pd.DataFrame) -> None:
     assert plan["calendar"] == "business days"
     assert plan["periods_per_year"] == 252
     assert plan["parameters"]["critics"] > plan["parameters"]["generator"] > 0
+
+
+def test_few_steps_are_said(prices: pd.DataFrame) -> None:
+    with pytest.warns(TrainingWarning, match="0 adversarial steps are few"):
+        model = TSGAN(config=Config().with_training(steps=0), random_state=0).fit(prices)
+    assert model.fit_["steps"] == 0
 
 
 def test_slices_and_candidates() -> None:

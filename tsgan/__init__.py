@@ -9,7 +9,16 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from tsgan.errors import ConfigError, DataError, DataWarning, ModelFileError, TrainingError, TsganError
+from tsgan.errors import (
+    ConfigError,
+    DataError,
+    DataWarning,
+    ModelFileError,
+    TrainingError,
+    TrainingWarning,
+    TsganError,
+    TsganWarning,
+)
 
 if TYPE_CHECKING:
     from tsgan.config import Config
@@ -25,7 +34,9 @@ __all__ = [
     "ModelFileError",
     "Paths",
     "TrainingError",
+    "TrainingWarning",
     "TsganError",
+    "TsganWarning",
     "__version__",
 ]
 _LAZY = {"TSGAN": "tsgan.estimator", "Config": "tsgan.config", "Paths": "tsgan.paths"}  # torch waits until it is used

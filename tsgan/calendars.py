@@ -229,6 +229,17 @@ class Calendar:
             )
 
 
+def iso(date: pd.Timestamp) -> str:
+    """ISO text of a date, with the time of day where there is one.
+
+    >>> iso(pd.Timestamp("2024-01-31")), iso(pd.Timestamp("2024-01-31 09:30"))
+    ('2024-01-31', '2024-01-31 09:30')
+    """
+    if date == date.normalize():
+        return f"{date:%Y-%m-%d}"
+    return f"{date:%Y-%m-%d %H:%M}" if date.second == 0 else f"{date:%Y-%m-%d %H:%M:%S}"
+
+
 def infer_calendar(index: pd.DatetimeIndex, name: str | None = None) -> Calendar:
     """Infer how the dates of ``index`` go on.
 

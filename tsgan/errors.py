@@ -8,7 +8,9 @@
     ├── ModelFileError   a model file is damaged, of a newer format, or no model at all
     └── TrainingError    training produced nothing usable
 
-    DataWarning (UserWarning)   the prices were used, but something about them should be known
+    TsganWarning (UserWarning)
+    ├── DataWarning      the prices were used, but something about them should be known
+    └── TrainingWarning  there is a model, but something about its training should be known
 """
 
 __all__ = [
@@ -17,7 +19,9 @@ __all__ = [
     "DataWarning",
     "ModelFileError",
     "TrainingError",
+    "TrainingWarning",
     "TsganError",
+    "TsganWarning",
 ]
 
 
@@ -41,5 +45,13 @@ class TrainingError(TsganError, RuntimeError):
     """Training produced nothing usable."""
 
 
-class DataWarning(UserWarning):
+class TsganWarning(UserWarning):
+    """Base of every warning of tsgan; its text is meant for the user."""
+
+
+class DataWarning(TsganWarning):
     """The prices were accepted, but something about them should be known (sorted, dropped, a suspected split)."""
+
+
+class TrainingWarning(TsganWarning):
+    """There is a model, but something about its training should be known."""

@@ -17,7 +17,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from tsgan import procedure
-from tsgan.calendars import Calendar, infer_calendar
+from tsgan.calendars import Calendar, infer_calendar, iso
 from tsgan.config import Config
 from tsgan.datasets import check_prices
 from tsgan.device import random_stream, resolve_device
@@ -95,7 +95,7 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         prices : frame with a DatetimeIndex and a column an asset, or a series; all > 0, none missing
         y : ignored, scikit-learn passes it
         progress : called with a :class:`~tsgan.procedure.Progress` again and again
-        checkpoint : file that keeps what is known halfway, removed at the end
+        checkpoint : file that keeps what is known halfway; remove it when the model is saved
         resume : use the checkpoint if it belongs to the same data, configuration and seed
 
         Raises
@@ -140,8 +140,6 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
                 "versions": _versions(),
             },
         )
-        if checkpoint:
-            checkpoint.unlink(missing_ok=True)
         return self
 
     def plan(self, prices: Prices) -> dict[str, Any]:
@@ -156,10 +154,10 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         return {
             "rows": len(prices),
             "assets": list(prices.columns),
-            "dates": [str(prices.index[0]), str(prices.index[-1])],
+            "dates": [iso(index[0]), iso(index[-1])],
             "calendar": calendar.description,
             "periods_per_year": self.periods_per_year or calendar.periods_per_year,
-            "slices": {name: [str(prices.index[i]) for i in ends] for name, ends in slices.items()},
+            "slices": {name: [iso(index[i]) for i in ends] for name, ends in slices.items()},
             "parameters": {
                 "generator": sum(p.numel() for p in generator.parameters()),
                 "critics": sum(p.numel() for critic in critics for p in critic.parameters()),
@@ -270,7 +268,7 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
             "format_version": FORMAT_VERSION,
             "assets": self.columns_,
             "rows": len(self.dates_),
-            "dates": [str(self.dates_[0]), str(self.dates_[-1])],
+            "dates": [iso(self.dates_[0]), iso(self.dates_[-1])],
             "last_price": dict(zip(self.columns_, self.last_price_.tolist(), strict=True)),
             "calendar": self.calendar_.description,
             "periods_per_year": self.periods_per_year_,

@@ -11,8 +11,8 @@ One step, for every asset by itself (all quantities standardised by the asset's 
 The weights w are a softmax, s_k the innovation's own share of falling or rising squares, so that the base is a convex
 combination of 1 and past variances: a free run can neither die nor explode in the mean. The power below 1 lets very
 high volatility fall back, without it single paths run to a hundred times the sample's deviation. g is a small
-network; ``neutral`` takes its mean effect out, and after training it is set so that free runs have the data's mean
-absolute return (:func:`tsgan.level.match_level`).
+network; ``neutral`` takes its mean effect out, and after training it is set so that free runs have the data's
+variance (:func:`tsgan.level.match_level`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Hold the level: free runs get the mean absolute return of the training data."""
+"""Hold the level: free runs get the variance of the training data."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ _PATHS, _STEPS, _ROUNDS = 192, 3000, 3
 
 @torch.no_grad()
 def match_level(generator: Generator, x: Tensor, states: Tensor, noise: JointNoise, rng: torch.Generator) -> None:
-    """Shift ``generator.neutral`` until free runs have the data's mean absolute standardised return.
+    """Shift ``generator.neutral`` until free runs have the data's mean squared standardised return.
 
-    The mean absolute return and not the variance: the latter hangs on the few largest days of either side. The same
-    noise is used in every round, and the feedback of a shift through the memory is known (1 / (1 - elasticity p)), so
-    a few Newton steps are enough.
+    The same noise is used in every round, and the feedback of a shift through the memory is known
+    (1 / (1 - elasticity p)), so a few Newton steps are enough.
 
     Parameters
     ----------
@@ -29,5 +28,5 @@ def match_level(generator: Generator, x: Tensor, states: Tensor, noise: JointNoi
     shocks = noise(_PATHS, steps, rng)
     persistence = generator.prepare().p
     for _ in range(_ROUNDS):
-        ratio = generator(start, shocks)[0].abs().mean((0, 1)) / x.abs().mean(0)
-        generator.neutral += (1 - generator.config.elasticity * persistence) * 2 * ratio.log()
+        ratio = generator(start, shocks)[0].square().mean((0, 1)) / x.square().mean(0)
+        generator.neutral += (1 - generator.config.elasticity * persistence) * ratio.log()

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from tsgan.calendars import iso
 from tsgan.errors import ConfigError
 from tsgan.files import atomic_path
 from tsgan.returns import Floats, prices_from
@@ -63,8 +64,8 @@ class Paths:
             yield pd.DataFrame(path, index=self.dates, columns=self.columns)
 
     def __repr__(self) -> str:
-        first, last = (f"{date:%Y-%m-%d}" for date in self.dates[[0, -1]])
-        return f"Paths({len(self)} paths x {self.length} steps, {first} to {last}, {', '.join(self.columns)})"
+        dates = f"{iso(self.dates[0])} to {iso(self.dates[-1])}"
+        return f"Paths({len(self)} paths x {self.length} steps, {dates}, {', '.join(self.columns)})"
 
     def to_frame(self, kind: Kind = "prices") -> pd.DataFrame:
         """Return one long table: columns path (0, 1, ...), date, and one for each asset.

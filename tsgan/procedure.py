@@ -8,6 +8,7 @@ model that is kept is fitted to all rows, by what was chosen.
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -16,7 +17,7 @@ import pandas as pd
 import torch
 
 from tsgan.config import Config
-from tsgan.errors import TrainingError
+from tsgan.errors import TrainingError, TrainingWarning
 from tsgan.files import atomic_path
 from tsgan.fitting import fit_laws
 from tsgan.law import Law
@@ -24,6 +25,7 @@ from tsgan.returns import Floats
 from tsgan.selection import path_score
 from tsgan.training import Record
 
+FEW_STEPS = 30
 _TRAIN_SHARE, _CHOOSE_SHARE = 0.70, 0.15
 _CANDIDATES = 3  # states compared besides the warm start, evenly spaced in steps
 _CHOOSE, _SCORE, _KEEP = 0, 1, 2  # seeds of the stages are seed + these
@@ -110,9 +112,13 @@ def choose(
     fit = fit_laws(returns[:train_end], config, candidates(config.training.steps), seed + _CHOOSE, device, tracker)
     scores = {steps: path_score(law, returns[:choose_end], train_end, seed + _SCORE) for steps, law in fit.laws.items()}
     steps = min(scores, key=scores.__getitem__)
+    if config.training.steps < FEW_STEPS:
+        message = f"{config.training.steps} adversarial steps are few: the model is little more than its warm start"
+        warnings.warn(f"{message}; --steps {FEW_STEPS} or more let the critic speak", TrainingWarning, stacklevel=3)
+    if fit.stopped:
+        warnings.warn(f"{fit.stopped}; the best state before is used", TrainingWarning, stacklevel=3)
     tracker.say("judging on later days", work)
-    verdict = [fit.stopped] if fit.stopped else []
-    verdict += one_step_verdict(fit.laws[steps], returns, choose_end, dates)
+    verdict = one_step_verdict(fit.laws[steps], returns, choose_end, dates)
     return Choice(steps, scores, verdict, fit.records)
 
 

@@ -19,7 +19,7 @@ class GeneratorConfig:
 
     half_lives: tuple[float, ...] = (1, 2, 4, 8, 16, 32, 64, 128, 256)
     """Half-lives of the memory in steps; a day to a year, doubling."""
-    elasticity: float = 0.9
+    elasticity: float = 0.95
     """Power of the remembered variance in the next one; 1 would be a GARCH, whose free runs explode."""
     elasticity_beyond: float = 0.5
     """The same above the highest variance that the training data reached, where nothing was learned."""
@@ -80,12 +80,12 @@ class TrainingConfig:
     """Weight of the gradient penalty (the paper's)."""
     critic_learning_rate: float = 5e-4
     """Adam's rate for the critic."""
-    generator_learning_rate: float = 2e-3
+    generator_learning_rate: float = 5e-3
     """Adam's rate for the generator."""
     betas: tuple[float, float] = (0.0, 0.9)
     """Adam's decay rates (the paper's): no momentum, since the loss moves."""
-    anchor: float = 10.0
-    """Weight of the one-step likelihood in the generator's loss."""
+    anchor: float = 5.0
+    """Weight of the one-step likelihood in the generator's loss; at 1 one-step risk suffers, at 10 nothing moves."""
     average: float = 0.98
     """Decay a step of the generator's moving average, the model that is kept."""
 

@@ -4,7 +4,7 @@ One step, for every asset by itself (all quantities standardised by the asset's 
 
     e        = innovation(noise)                                   mean 0, variance 1, skewed, heavy-tailed
     base     = 1 - p + p sum_k w_k state_k / s_k
-    variance = base^0.9 exp(g(state) - neutral)
+    variance = base^0.95 exp(g(state) - neutral)
     mean     = drift + sum_k b_k (signed average_k - drift)
     x        = mean + sqrt(variance) e
 

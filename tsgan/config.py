@@ -70,6 +70,8 @@ class TrainingConfig:
     """conv, lstm or both."""
     critic_steps: int = 5
     """Critic steps a generator step (the paper's)."""
+    critic_warm_up: int = 100
+    """Critic steps before the first generator step: an untrained critic would push the warm start at random."""
     batch: int = 64
     """Windows a batch (the paper's)."""
     past: int = 128
@@ -91,7 +93,8 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "betas", tuple(self.betas))
-        _require(self.steps >= 0, self, "steps", "a whole number >= 0")
+        for name in ("steps", "critic_warm_up"):
+            _require(getattr(self, name) >= 0, self, name, "a whole number >= 0")
         _require(self.critic in CRITICS, self, "critic", "one of " + ", ".join(CRITICS))
         for name in ("critic_steps", "batch"):
             _require(getattr(self, name) >= 1, self, name, "a whole number >= 1")

@@ -72,11 +72,13 @@ def train(
     start = time.perf_counter()
     for step in range(1, config.steps + 1):
         generator.fix_neutral(reference)
-        fakes = fake_windows(generator, windows, pool, noise, rng)
-        for fake in fakes.split(config.batch):
-            real = windows.draw(config.batch, rng)
-            paths = torch.cat((real.past, real.future), 1)
-            gap, slope = critic_step(critics, critic_optimiser, paths, fake, config, rng)
+        rounds = 1 if step > 1 else 1 + config.critic_warm_up // config.critic_steps
+        for _ in range(rounds):
+            fakes = fake_windows(generator, windows, pool, noise, rng)
+            for fake in fakes.split(config.batch):
+                real = windows.draw(config.batch, rng)
+                paths = torch.cat((real.past, real.future), 1)
+                gap, slope = critic_step(critics, critic_optimiser, paths, fake, config, rng)
 
         origins = [windows.draw(config.batch // 2, rng), pool.origins(config.batch // 2)]
         past = torch.cat([origin.past for origin in origins])

@@ -64,7 +64,7 @@ class WarmStartConfig:
 class TrainingConfig:
     """WGAN-GP on windows of [real past | future] (:mod:`tsgan.training`; Gulrajani et al. 2017)."""
 
-    steps: int = 150
+    steps: int = 130
     """Generator steps at most; the validation slice chooses how many of them are kept. 0 keeps the warm start."""
     critic: str = "conv"
     """conv, lstm or both."""
@@ -86,8 +86,8 @@ class TrainingConfig:
     """Adam's rate for the generator."""
     betas: tuple[float, float] = (0.0, 0.9)
     """Adam's decay rates (the paper's): no momentum, since the loss moves."""
-    anchor: float = 5.0
-    """Weight of the one-step likelihood in the generator's loss; at 1 one-step risk suffers, at 10 nothing moves."""
+    anchor: float = 2.0
+    """Weight of the one-step likelihood in the generator's loss; without it one-step risk suffers, at 10 nothing moves."""
     average: float = 0.98
     """Decay a step of the generator's moving average, the model that is kept."""
 

@@ -321,7 +321,7 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         """Memory at a date: the training data's own where they reach it, the usual one elsewhere."""
         if self.dates_[0] < first <= self.calendar_.after(self.dates_[-1], _NEAR)[-1]:
             known = int(self.dates_.searchsorted(first, side="right")) - 1
-            return np.asarray(self.states_[min(known, len(self.returns_))].double().cpu().numpy())
+            return np.asarray(self.states_[min(known, len(self.returns_))].cpu().double().numpy())
         return self.law_.scaling.usual[..., None]
 
     def _start_price(self, given: StartPrice) -> Floats:

@@ -57,10 +57,10 @@ class Innovation(NamedTuple):
     def tail_mean(self, level: float) -> Tensor:
         """Mean of the innovation below its quantile at level, shape (assets,): expected shortfall's building block."""
         upper = torch.special.ndtri(torch.tensor(level, dtype=torch.float64)).item()
-        z = torch.linspace(-_HALF_WIDTH, upper, _NODES, dtype=torch.float64, device=self.skew.device)
+        z = torch.linspace(-_HALF_WIDTH, upper, _NODES, dtype=torch.float64)
         weight = torch.exp(-0.5 * z * z)
         weight[[0, -1]] *= 0.5
-        law = Innovation(*(field.double() for field in self))
+        law = Innovation(*(field.cpu().double() for field in self))
         return ((weight / weight.sum()) @ law.from_normal(z[:, None])).to(self.skew)
 
 

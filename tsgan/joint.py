@@ -31,9 +31,9 @@ class JointNoise(nn.Module):
         super().__init__()
         self.blur = blur
         self.register_buffer("scores", scores)
-        covariance = scores.double().T @ scores.double() / len(scores)
-        jitter = 1e-6 * torch.eye(scores.shape[1], dtype=torch.float64, device=scores.device)
-        self.register_buffer("factor", torch.linalg.cholesky(covariance + jitter).to(scores))
+        exact = scores.cpu().double()
+        jitter = 1e-6 * torch.eye(scores.shape[1], dtype=torch.float64)
+        self.register_buffer("factor", torch.linalg.cholesky(exact.T @ exact / len(exact) + jitter).to(scores))
 
     def forward(self, n: int, time: int, rng: torch.Generator) -> Tensor:
         """Draw (n, time, assets) noise."""
@@ -48,6 +48,6 @@ class JointNoise(nn.Module):
 
 def normal_scores(innovations: Tensor) -> Tensor:
     """Normal scores of each column by its ranks: (days, assets) -> the same shape, every margin exactly normal."""
-    ranks = rankdata(innovations.double().cpu().numpy(), axis=0)
+    ranks = rankdata(innovations.cpu().double().numpy(), axis=0)
     scores = norm.ppf((ranks - 0.5) / len(ranks))
     return torch.as_tensor(scores / scores.std(axis=0), dtype=torch.float32, device=innovations.device)

@@ -59,7 +59,7 @@ class Law(NamedTuple):
         """Run freely from given states: (n, assets, 3, half-lives) -> log returns (n, length, assets)."""
         shocks = self.noise(len(states), length, rng)
         x = self.generator(states, shocks)[0]
-        return np.asarray(x.double().cpu().numpy() * self.scaling.deviation)
+        return np.asarray(x.cpu().double().numpy() * self.scaling.deviation)
 
     @torch.no_grad()
     def value_at_risk(self, states: Tensor, level: float) -> tuple[Floats, Floats]:
@@ -67,7 +67,7 @@ class Law(NamedTuple):
         step = self.generator.prepare()
         mean, scale = step.moments(states)
         bounds = (mean + scale * step.law.quantile(level), mean + scale * step.law.tail_mean(level))
-        quantile, shortfall = (b.double().cpu().numpy() * self.scaling.deviation for b in bounds)
+        quantile, shortfall = (b.cpu().double().numpy() * self.scaling.deviation for b in bounds)
         return quantile, shortfall
 
 

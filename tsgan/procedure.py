@@ -1,8 +1,9 @@
 """How a fit stays honest: one slice trains, a later one chooses, the last one judges, and all rows make the model.
 
-The law is fitted to the first 70 % of the returns. Of its states after some numbers of adversarial steps, the one with
-the best path score on the next 15 % is chosen. That law, which has seen neither, is then judged on the last 15 %. The
-model that is kept is fitted to all rows, by what was chosen.
+The law is fitted to the first 70 % of the returns. Its path score on the next 15 % decides how many adversarial steps
+are kept: as many as do not lose to the warm start there, since the critic sees longer paths than the score does. That
+law, which has seen neither, is then judged on the last 15 %. The model that is kept is fitted to all rows, by what was
+chosen.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Choice(NamedTuple):
     """What the first half of a fit found out."""
 
     steps: int
-    """Adversarial steps that were best on the validation slice"""
+    """Adversarial steps that are kept: as many as the validation slice allows"""
     scores: dict[int, float]
     """Path score of each candidate there, lower is better"""
     verdict: list[str]
@@ -89,6 +90,11 @@ def candidates(steps: int) -> list[int]:
     return sorted({steps * k // _CANDIDATES for k in range(_CANDIDATES + 1)})
 
 
+def kept_steps(scores: dict[int, float]) -> int:
+    """As many steps as do not lose to the warm start, by scores of which lower is better."""
+    return max(steps for steps, score in scores.items() if score <= scores[0])
+
+
 def choose(
     returns: Floats,
     dates: pd.DatetimeIndex,
@@ -111,7 +117,7 @@ def choose(
     tracker = _Tracker(progress, "choosing the steps", 0, 2 * work)
     fit = fit_laws(returns[:train_end], config, candidates(config.training.steps), seed + _CHOOSE, device, tracker)
     scores = {steps: path_score(law, returns[:choose_end], train_end, seed + _SCORE) for steps, law in fit.laws.items()}
-    steps = min(scores, key=scores.__getitem__)
+    steps = kept_steps(scores)
     if config.training.steps < FEW_STEPS:
         message = f"{config.training.steps} adversarial steps are few: the model is little more than its warm start"
         warnings.warn(f"{message}; --steps {FEW_STEPS} or more let the critic speak", TrainingWarning, stacklevel=3)

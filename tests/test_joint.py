@@ -1,0 +1,50 @@
+"""The joint noise: every margin standard normal, the dependence of the data, days that are new."""
+
+import numpy as np
+import torch
+from scipy import stats
+
+from tsgan.joint import JointNoise, normal_scores
+
+
+def dependent(days: int = 4000) -> torch.Tensor:
+    """Two assets that crash together: a common shock on falling days only."""
+    rng = np.random.default_rng(0)
+    common = np.minimum(rng.standard_t(3, (days, 1)), 0)
+    return torch.tensor(common + 0.7 * rng.standard_normal((days, 2)))
+
+
+def tail_dependence(x: np.ndarray, level: float = 0.05) -> float:
+    low = x <= np.quantile(x, level, axis=0)
+    return float(low.all(axis=1).mean() / level)
+
+
+def test_scores_are_normal_whatever_the_data() -> None:
+    scores = normal_scores(dependent())
+    np.testing.assert_allclose(scores.mean(0), 0, atol=1e-5)
+    np.testing.assert_allclose(scores.std(0), 1, atol=1e-3)
+    assert stats.kstest(scores[:, 0].numpy(), "norm").pvalue > 0.999
+
+
+def test_margins_stay_standard_normal_and_crashes_stay_joint() -> None:
+    scores = normal_scores(dependent())
+    drawn = JointNoise(scores, blur=0.3)(1, 200_000, torch.Generator().manual_seed(0))[0].numpy()
+    assert max(stats.kstest(column, "norm").statistic for column in drawn.T) < 0.006
+    real = scores.numpy()
+    assert abs(np.array(np.corrcoef(drawn.T))[0, 1] - np.array(np.corrcoef(real.T))[0, 1]) < 0.02
+    gaussian = stats.multivariate_normal(cov=np.cov(real.T)).rvs(200_000, random_state=0)
+    assert tail_dependence(drawn) > tail_dependence(gaussian) + 0.05
+    assert tail_dependence(drawn) > tail_dependence(real) - 0.08
+
+
+def test_days_are_new() -> None:
+    scores = normal_scores(dependent(500))
+    drawn = JointNoise(scores, blur=0.3)(1, 300, torch.Generator().manual_seed(0))[0]
+    nearest = torch.cdist(drawn, scores).min(1).values
+    assert (nearest > 0).all()
+    assert nearest.median() > 0.02
+
+
+def test_one_asset_is_plain_noise() -> None:
+    noise = JointNoise(torch.zeros(10, 1), blur=0.3)(3, 4, torch.Generator().manual_seed(5))
+    assert torch.equal(noise, torch.randn((3, 4, 1), generator=torch.Generator().manual_seed(5)))

@@ -1,0 +1,122 @@
+"""The loop and what feeds it: windows, the pool, the choice of steps; same seed, same bits."""
+
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from tsgan import Config, TrainingError, procedure
+from tsgan.fitting import Fit, build, fit_laws
+from tsgan.generator import Generator
+from tsgan.joint import JointNoise
+from tsgan.law import Scaling, states_of
+from tsgan.pool import Pool
+from tsgan.selection import energy_score
+from tsgan.training import Record, train
+from tsgan.windows import Windows
+
+CPU = torch.device("cpu")
+RETURNS = np.random.default_rng(0).standard_t(5, (600, 2)) * 0.01
+TINY = dataclasses.replace(
+    Config().with_training(steps=3, batch=8, past=32, future=32, critic_warm_up=5),
+    warm_start=dataclasses.replace(Config().warm_start, steps=20),
+)
+
+
+def windows() -> Windows:
+    scaling = Scaling.of(RETURNS)
+    x = torch.as_tensor(RETURNS / scaling.deviation, dtype=torch.float32)
+    return Windows(x, states_of(RETURNS, scaling, TINY.generator.half_lives, CPU), 32, 32)
+
+
+def test_windows_hold_what_followed_and_the_state_before_it() -> None:
+    some = windows()
+    batch = some.at(torch.tensor([32, 100]))
+    assert torch.equal(batch.past[1], some.x[68:100])
+    assert torch.equal(batch.future[1], some.x[100:132])
+    assert torch.equal(batch.state[1], some.states[100])
+    assert len(some) == 600 - 64 + 1
+
+
+def test_pool_goes_on_from_where_it_was() -> None:
+    pool = Pool(windows(), 50, torch.Generator().manual_seed(0))
+    before = pool.now
+    future, state = torch.full((50, 32, 2), 7.0), torch.full_like(before.state, 9.0)
+    pool.advance(future, state)
+    went_on = (pool.now.state == 9).flatten(1).all(1)
+    assert 40 <= went_on.sum() < 50  # a few start again from a real date
+    assert (pool.now.past[went_on] == 7).all()
+
+
+@pytest.mark.parametrize("critic", ["conv", "lstm", "both"])
+def test_same_seed_same_bits(critic: str) -> None:
+    config = dataclasses.replace(TINY, training=dataclasses.replace(TINY.training, critic=critic))
+    fits = [fit_laws(RETURNS, config, [0, 3], seed, CPU, lambda _: None) for seed in (1, 1, 2)]
+    weights = [torch.cat([p.flatten() for p in fit.laws[3].generator.parameters()]) for fit in fits]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+    assert all(record.penalty >= 0 and np.isfinite(record.wasserstein) for record in fits[0].records)
+    assert set(fits[0].laws) == {0, 3}
+
+
+def test_the_critic_moves_the_generator() -> None:
+    fit = fit_laws(RETURNS, TINY, [0, 3], 0, CPU, lambda _: None)
+    before, after = (fit.laws[step].generator.weights for step in (0, 3))
+    assert not torch.equal(before, after)
+
+
+def test_divergence_ends_training_and_keeps_the_warm_start() -> None:
+    wild = dataclasses.replace(TINY, training=dataclasses.replace(TINY.training, critic_learning_rate=1e30))
+    fit = fit_laws(RETURNS, wild, [0, 3], 0, CPU, lambda _: None)
+    assert fit.stopped is not None
+    assert "diverged at step" in fit.stopped
+    assert 0 in fit.laws
+    assert all(torch.isfinite(p).all() for p in fit.laws[0].generator.parameters())
+
+
+def test_nothing_usable_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: object) -> Fit:
+        fit = fit_laws(RETURNS, TINY, [0], 0, CPU, lambda _: None)
+        with torch.no_grad():
+            fit.laws[0].generator.skew.fill_(float("nan"))
+        return fit
+
+    monkeypatch.setattr(procedure, "fit_laws", broken)
+    choice = procedure.Choice(0, {0: 1.0}, [], [])
+    with pytest.raises(TrainingError, match="nothing usable"):
+        procedure.fit_all(RETURNS, choice, TINY, 0, CPU, lambda _: None)
+
+
+def test_as_many_steps_are_kept_as_do_not_lose_to_the_warm_start() -> None:
+    assert procedure.kept_steps({0: 1.0, 50: 0.9, 100: 0.95, 150: 1.1}) == 100
+    assert procedure.kept_steps({0: 1.0, 50: 1.1, 100: 1.2}) == 0
+
+
+def test_the_loop_reports_every_step() -> None:
+    generator, critics = build(2, TINY, 0, CPU)
+    seen: list[Record] = []
+    stopped = train(
+        generator,
+        critics,
+        windows(),
+        JointNoise(torch.randn(50, 2, generator=torch.Generator().manual_seed(0)), 0.3),
+        lambda g: g.skew.square().sum(),
+        TINY.training,
+        10.0,
+        torch.Generator().manual_seed(0),
+        lambda record, averaged: seen.append(record) if isinstance(averaged, Generator) else None,
+    )
+    assert stopped is None
+    assert [record.step for record in seen] == [1, 2, 3]
+    assert all(a.seconds < b.seconds for a, b in itertools.pairwise(seen))
+
+
+def test_energy_score_is_proper() -> None:
+    rng = np.random.default_rng(0)
+    seen = rng.standard_normal((4000, 2))
+    scores = {scale: energy_score(scale * rng.standard_normal((4000, 16, 2)), seen).mean() for scale in (0.5, 1.0, 2.0)}
+    assert min(scores, key=scores.__getitem__) == 1.0
+    one = energy_score(np.zeros((1, 4, 1)), np.array([[3.0]]))
+    np.testing.assert_allclose(one, 3.0)

@@ -87,7 +87,7 @@ class TrainingConfig:
     betas: tuple[float, float] = (0.0, 0.9)
     """Adam's decay rates (the paper's): no momentum, since the loss moves."""
     anchor: float = 2.0
-    """Weight of the one-step likelihood in the generator's loss; without it one-step risk suffers, at 10 nothing moves."""
+    """Weight of the one-step likelihood of the generator; without it one-step risk suffers, at 10 nothing moves."""
     average: float = 0.98
     """Decay a step of the generator's moving average, the model that is kept."""
 

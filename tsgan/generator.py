@@ -77,15 +77,17 @@ class Generator(nn.Module):
         return 0.1 * self.momentum
 
     def fix_neutral(self, states: Tensor) -> None:
-        """Store the shift that keeps the mean variance of given states."""
+        """Store what :meth:`prepare` would take from the states of real days."""
         with torch.no_grad():
-            self.top.copy_(self.prepare().base_variance(states).log().amax(0))
-            self.neutral.copy_(self.prepare(states).neutral)
+            step = self.prepare(states)
+            self.top.copy_(step.top)
+            self.neutral.copy_(step.neutral)
 
     def prepare(self, reference: Tensor | None = None) -> _Step:
         """Everything that does not change from step to step, computed once a rollout.
 
-        With reference states of real days, ``neutral`` follows the parameters, so that their mean variance is kept.
+        With reference states of real days, ``neutral`` and ``top`` follow the parameters: the mean variance of these
+        days is kept, and the highest of them is where the response weakens.
         """
         count = len(self.config.half_lives)
         law = self.innovation()
@@ -128,7 +130,10 @@ class _Step:
         self.weights = self.p[:, None] * torch.softmax(net.weights, -1) / share
         self.floor = 1 - self.p
         self.momentum = net.drift_weights()
-        self.neutral = net.neutral if reference is None else self.neutral_on(reference)
+        self.top, self.neutral = net.top, net.neutral
+        if reference is not None:
+            self.top = self.base_variance(reference).log().amax(0).detach()
+            self.neutral = self.neutral_on(reference)
 
     def neutral_on(self, states: Tensor) -> Tensor:
         """The shift that keeps the mean variance of given states at the base's: -> (assets,)."""
@@ -147,7 +152,7 @@ class _Step:
         hidden = torch.tanh(torch.baddbmm(net.hidden_bias, features, net.hidden))
         correction = net.config.reach * torch.bmm(hidden, net.output).squeeze(-1).T
         base = self.base_variance(state).log()
-        beyond = nn.functional.softplus(4 * (base - net.top)) / 4  # how far above all that the data showed, in logs
+        beyond = nn.functional.softplus(4 * (base - self.top)) / 4  # how far above all that the data showed, in logs
         return (
             net.config.elasticity * base - (net.config.elasticity - net.config.elasticity_beyond) * beyond + correction
         )

@@ -1,9 +1,9 @@
 """How a fit stays honest: one slice trains, a later one chooses, the last one judges, and all rows make the model.
 
 The law is fitted to the first 70 % of the returns. Its path score on the next 15 % decides how many adversarial steps
-are kept: as many as do not lose to the warm start there, since the critic sees longer paths than the score does. That
-law, which has seen neither, is then judged on the last 15 %. The model that is kept is fitted to all rows, by what was
-chosen.
+are kept: as many as do not lose clearly to the warm start there, since the critic sees longer paths than the score
+does. That law, which has seen neither, is then judged on the last 15 %. The model that is kept is fitted to all rows,
+by what was chosen.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tsgan.files import atomic_path
 from tsgan.fitting import fit_laws
 from tsgan.law import Law
 from tsgan.returns import Floats
-from tsgan.selection import path_score
+from tsgan.selection import path_scores
 from tsgan.training import Record
 
 FEW_STEPS = 30
@@ -90,9 +90,10 @@ def candidates(steps: int) -> list[int]:
     return sorted({steps * k // _CANDIDATES for k in range(_CANDIDATES + 1)})
 
 
-def kept_steps(scores: dict[int, float]) -> int:
-    """As many steps as do not lose to the warm start, by scores of which lower is better."""
-    return max(steps for steps, score in scores.items() if score <= scores[0])
+def kept_steps(scores: dict[int, Floats]) -> int:
+    """As many steps as do not lose clearly to the warm start: by one standard error of the paired difference."""
+    lost = {steps: score - scores[0] for steps, score in scores.items()}
+    return max(steps for steps, loss in lost.items() if loss.mean() <= loss.std() / len(loss) ** 0.5)
 
 
 def choose(
@@ -116,7 +117,9 @@ def choose(
     work = _work(config.training.steps)
     tracker = _Tracker(progress, "choosing the steps", 0, 2 * work)
     fit = fit_laws(returns[:train_end], config, candidates(config.training.steps), seed + _CHOOSE, device, tracker)
-    scores = {steps: path_score(law, returns[:choose_end], train_end, seed + _SCORE) for steps, law in fit.laws.items()}
+    scores = {
+        steps: path_scores(law, returns[:choose_end], train_end, seed + _SCORE) for steps, law in fit.laws.items()
+    }
     steps = kept_steps(scores)
     if config.training.steps < FEW_STEPS:
         message = f"{config.training.steps} adversarial steps are few: the model is little more than its warm start"
@@ -125,7 +128,7 @@ def choose(
         warnings.warn(f"{fit.stopped}; the best state before is used", TrainingWarning, stacklevel=3)
     tracker.say("judging on later days", work)
     verdict = one_step_verdict(fit.laws[steps], returns, choose_end, dates)
-    return Choice(steps, scores, verdict, fit.records)
+    return Choice(steps, {k: float(s.mean()) for k, s in scores.items()}, verdict, fit.records)
 
 
 def fit_all(

@@ -13,8 +13,8 @@ _HORIZONS = (1, 5, 20, 60)
 _ORIGINS, _PATHS = 128, 32
 
 
-def path_score(law: Law, returns: Floats, first: int, seed: int) -> float:
-    """Mean energy score of continuations of a history; lower is better.
+def path_scores(law: Law, returns: Floats, first: int, seed: int) -> Floats:
+    """Energy scores of continuations of a history, one an origin; lower is better.
 
     From up to 128 origins, 32 paths are run and summarised by their return and the log of their mean absolute return
     at 1, 5, 20 and 60 steps. The energy score (Gneiting and Raftery 2007) of these summaries is proper: the true law
@@ -23,6 +23,10 @@ def path_score(law: Law, returns: Floats, first: int, seed: int) -> float:
     Parameters
     ----------
     returns : (time, assets) log returns, of which the rows from ``first`` on are scored
+
+    Returns
+    -------
+    (origins,) means over assets; the same origins and noise for every law of the same seed.
     """
     longest = min(_HORIZONS[-1], len(returns) - first)
     origins = np.unique(np.linspace(first, len(returns) - longest, _ORIGINS).astype(int))
@@ -32,7 +36,7 @@ def path_score(law: Law, returns: Floats, first: int, seed: int) -> float:
     horizons = [h for h in _HORIZONS if h <= longest]
     drawn = _summary(paths / law.scaling.deviation, horizons).reshape(len(origins), _PATHS, -1, 2 * len(horizons))
     seen = _summary(truth / law.scaling.deviation, horizons)
-    return float(energy_score(drawn, seen).mean())
+    return np.asarray(energy_score(drawn, seen).mean(axis=1))
 
 
 def energy_score(drawn: Floats, seen: Floats) -> Floats:

@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from tsgan import TSGAN, Config
+
+torch.set_num_threads(1)  # two busy processes on two cores wait for each other's threads; results do not change
 
 
 def garch_returns(steps: int, seed: int, assets: int = 1) -> np.ndarray:

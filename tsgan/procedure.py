@@ -29,6 +29,7 @@ from tsgan.training import Record
 FEW_STEPS = 30
 _TRAIN_SHARE, _CHOOSE_SHARE = 0.70, 0.15
 _CANDIDATES = 3  # states compared besides the warm start, evenly spaced in steps
+_CLEAR = 1.64  # standard errors; the one-sided 95 % quantile of the normal law
 _CHOOSE, _SCORE, _KEEP = 0, 1, 2  # seeds of the stages are seed + these
 _WARM_START_UNITS = 20  # what a warm start costs, in adversarial steps; for the progress only
 
@@ -91,9 +92,9 @@ def candidates(steps: int) -> list[int]:
 
 
 def kept_steps(scores: dict[int, Floats]) -> int:
-    """As many steps as do not lose clearly to the warm start: by one standard error of the paired difference."""
+    """As many steps as do not lose clearly to the warm start: by 1.64 standard errors of the paired difference."""
     lost = {steps: score - scores[0] for steps, score in scores.items()}
-    return max(steps for steps, loss in lost.items() if loss.mean() <= loss.std() / len(loss) ** 0.5)
+    return max(steps for steps, loss in lost.items() if loss.mean() <= _CLEAR * loss.std() / len(loss) ** 0.5)
 
 
 def choose(

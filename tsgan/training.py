@@ -69,11 +69,11 @@ def train(
     generator_optimiser = torch.optim.AdamW(
         generator.parameter_groups(weight_decay), config.generator_learning_rate, config.betas
     )
+    warm_up = min(config.critic_warm_up // config.critic_steps, config.steps)  # not longer than the training itself
     start = time.perf_counter()
     for step in range(1, config.steps + 1):
         generator.fix_neutral(reference)
-        rounds = 1 if step > 1 else 1 + config.critic_warm_up // config.critic_steps
-        for _ in range(rounds):
+        for _ in range(1 if step > 1 else 1 + warm_up):
             fakes = fake_windows(generator, windows, pool, noise, rng)
             for fake in fakes.split(config.batch):
                 real = windows.draw(config.batch, rng)

@@ -28,7 +28,7 @@ def test_scores_are_normal_whatever_the_data() -> None:
 
 def test_margins_stay_standard_normal_and_crashes_stay_joint() -> None:
     scores = normal_scores(dependent())
-    drawn = JointNoise(scores, blur=0.3)(1, 200_000, torch.Generator().manual_seed(0))[0].numpy()
+    drawn = JointNoise(scores, blur=0.2)(1, 200_000, torch.Generator().manual_seed(0))[0].numpy()
     assert max(stats.kstest(column, "norm").statistic for column in drawn.T) < 0.006
     real = scores.numpy()
     assert abs(np.array(np.corrcoef(drawn.T))[0, 1] - np.array(np.corrcoef(real.T))[0, 1]) < 0.02
@@ -39,12 +39,12 @@ def test_margins_stay_standard_normal_and_crashes_stay_joint() -> None:
 
 def test_days_are_new() -> None:
     scores = normal_scores(dependent(500))
-    drawn = JointNoise(scores, blur=0.3)(1, 300, torch.Generator().manual_seed(0))[0]
+    drawn = JointNoise(scores, blur=0.2)(1, 300, torch.Generator().manual_seed(0))[0]
     nearest = torch.cdist(drawn, scores).min(1).values
     assert (nearest > 0).all()
     assert nearest.median() > 0.02
 
 
 def test_one_asset_is_plain_noise() -> None:
-    noise = JointNoise(torch.zeros(10, 1), blur=0.3)(3, 4, torch.Generator().manual_seed(5))
+    noise = JointNoise(torch.zeros(10, 1), blur=0.2)(3, 4, torch.Generator().manual_seed(5))
     assert torch.equal(noise, torch.randn((3, 4, 1), generator=torch.Generator().manual_seed(5)))

@@ -27,7 +27,7 @@ class GeneratorConfig:
     """Hidden units of the network that corrects the variance."""
     reach: float = 0.3
     """Scale of that network's output; small, since a free correction loses all gains held-out."""
-    blur: float = 0.3
+    blur: float = 0.2
     """Noise added to the normal scores of a drawn day, in standard deviations (:mod:`tsgan.joint`)."""
 
     def __post_init__(self) -> None:

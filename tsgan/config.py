@@ -64,7 +64,7 @@ class WarmStartConfig:
 class TrainingConfig:
     """WGAN-GP on windows of [real past | future] (:mod:`tsgan.training`; Gulrajani et al. 2017)."""
 
-    steps: int = 160
+    steps: int = 120
     """Generator steps at most; the validation slice chooses how many of them are kept. 0 keeps the warm start."""
     critic: str = "conv"
     """conv, lstm or both."""

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tsgan.errors import DataWarning
+from tsgan.errors import TsganWarning
 
 
 class Missing(StrEnum):
@@ -19,7 +19,7 @@ class Missing(StrEnum):
 
 def _silence_notes(quiet: bool) -> bool:
     if quiet:
-        warnings.simplefilter("ignore", DataWarning)  # until the command ends: `notes` restores the filters
+        warnings.simplefilter("ignore", TsganWarning)  # until the command ends: `notes` restores the filters
     return quiet
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 
 from tsgan.errors import ConfigError
+
+_MANY_ASSETS = 5
 
 
 def resolve_device(name: str) -> torch.device:
@@ -25,6 +30,20 @@ def resolve_device(name: str) -> torch.device:
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ConfigError(f"device {name!r} does not exist; CUDA devices here: {torch.cuda.device_count()}")
     return device
+
+
+@contextmanager
+def threads_for(assets: int) -> Iterator[None]:
+    """Compute with one thread while tensors are small; several would spend their time waiting for each other.
+
+    Only lowers the number that torch is set to, and restores it.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1 if assets < _MANY_ASSETS else before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def random_stream(seed: int, *keys: int, device: torch.device | None = None) -> torch.Generator:

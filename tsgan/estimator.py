@@ -20,7 +20,7 @@ from tsgan import procedure
 from tsgan.calendars import Calendar, infer_calendar, iso
 from tsgan.config import Config
 from tsgan.datasets import check_prices
-from tsgan.device import random_stream, resolve_device
+from tsgan.device import random_stream, resolve_device, threads_for
 from tsgan.errors import ConfigError, DataError, ModelFileError
 from tsgan.fitting import build
 from tsgan.joint import JointNoise
@@ -118,11 +118,12 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         key = _fingerprint(prices, repr((config, seed, version("tsgan"))))
         checkpoint = Path(checkpoint) if checkpoint else None
         choice = procedure.load_checkpoint(checkpoint, key) if checkpoint and resume else None
-        if choice is None:
-            choice = procedure.choose(returns, dates, config, seed, device, report)
-            if checkpoint:
-                procedure.save_checkpoint(checkpoint, key, choice)
-        law, records = procedure.fit_all(returns, choice, config, seed, device, report)
+        with threads_for(prices.shape[1]):
+            if choice is None:
+                choice = procedure.choose(returns, dates, config, seed, device, report)
+                if checkpoint:
+                    procedure.save_checkpoint(checkpoint, key, choice)
+            law, records = procedure.fit_all(returns, choice, config, seed, device, report)
         self._set(
             law,
             returns,

@@ -99,6 +99,7 @@ def test_few_paths_and_few_steps_are_drawn(paths: int, length: int, rows: int, t
     real = prices(Garch().simulate(1, rows, seed=6)[0])
     figure = overview(real, after(real, Garch().simulate(paths, length, seed=7)[..., None]))
     figure.savefig(tmp_path / "few.png")
+    assert (tmp_path / "few.png").stat().st_size > 0
 
 
 def test_the_state_of_pyplot_is_not_touched() -> None:

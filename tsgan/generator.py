@@ -47,7 +47,7 @@ class Generator(nn.Module):
     def __init__(self, assets: int, config: GeneratorConfig) -> None:
         super().__init__()
         count, width = len(config.half_lives), config.width
-        self.assets, self.config = assets, config
+        self.config = config
         slow_first = torch.linspace(-1.0, 0.0, count).repeat(assets, 2)  # start from longer memories
         self.weights = nn.Parameter(slow_first)
         self.persistence = nn.Parameter(torch.full((assets,), 3.0))

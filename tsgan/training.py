@@ -76,7 +76,7 @@ def train(
         for _ in range(1 if step > 1 else 1 + warm_up):
             fakes = fake_windows(generator, windows, pool, noise, rng)
             for fake in fakes.split(config.batch):
-                real = windows.draw(config.batch, rng)
+                real = windows.draw(len(fake), rng)
                 paths = torch.cat((real.past, real.future), 1)
                 gap, slope = critic_step(critics, critic_optimiser, paths, fake, config, rng)
 

@@ -7,13 +7,17 @@ import pytest
 import torch
 from scipy import integrate
 
-from tsgan.innovation import Innovation, innovation
+from tsgan.innovation import Innovation, InnovationFamily, innovation, innovation_family
 
 SHAPES = [(0.0, 1.0), (-0.1, 0.8), (0.3, 0.6), (-0.4, 1.2)]
 
 
 def law(skew: float, tail: float) -> Innovation:
     return innovation(torch.tensor([skew], dtype=torch.float64), torch.tensor([tail], dtype=torch.float64))
+
+
+def family(skew: float, tail: float, stretch: float) -> InnovationFamily:
+    return innovation_family(*(torch.tensor([value], dtype=torch.float64) for value in (skew, tail, stretch)))
 
 
 def density(of: Innovation, e: float) -> float:
@@ -29,10 +33,21 @@ def test_density_integrates_to_one_with_mean_zero_and_variance_one(skew: float, 
 
 @pytest.mark.parametrize(("skew", "tail"), SHAPES)
 def test_shares_of_falling_and_rising_squares(skew: float, tail: float) -> None:
-    of = law(skew, tail)
-    lower = integrate.quad(lambda e: e * e * density(of, e), -60, 0, limit=400)[0]
+    of = family(skew, tail, 0.3)
+    lower = integrate.quad(lambda e: e * e * density(of.usual, e), -60, 0, limit=400)[0]
     np.testing.assert_allclose(of.lower.item(), lower, atol=1e-4)
     np.testing.assert_allclose((of.lower + of.upper).item(), 1, atol=1e-12)
+
+
+@pytest.mark.parametrize(("stretch", "error"), [(0.0, 1e-9), (0.3, 2e-4), (-0.7, 3e-3), (0.7, 3e-3)])
+def test_a_family_is_standardised_at_every_calmness(stretch: float, error: float) -> None:
+    calmness = torch.linspace(0, 1, 7, dtype=torch.float64)[:, None]
+    of = family(-0.2, 0.8, stretch).at(calmness)
+    for tail, shift, scale in zip(of.tail, of.shift, of.scale, strict=True):
+        exact = law(-0.2, tail.item())
+        np.testing.assert_allclose([(scale / exact.scale).item()], 1, atol=error)
+        np.testing.assert_allclose([((shift - exact.shift) / exact.scale).item()], 0, atol=error)
+    np.testing.assert_allclose(of.tail[[0, -1], 0], [0.8, 0.8 * np.exp(-stretch)], rtol=1e-12)
 
 
 @pytest.mark.parametrize(("skew", "tail"), SHAPES)

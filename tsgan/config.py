@@ -52,12 +52,15 @@ class WarmStartConfig:
     """Decoupled decay of the correcting network; at 1 it overfits and loses to a GJR-GARCH held-out."""
     momentum_scale: float = 0.003
     """Scale of the Laplace prior on the drift's weights: spurious autocorrelation is shrunk to nothing."""
+    stretch_scale: float = 0.05
+    """The same for how much heavier the tails of calm days are than those of usual ones, as a log ratio."""
 
     def __post_init__(self) -> None:
         _require(self.steps >= 1, self, "steps", "a whole number >= 1")
         _require(self.learning_rate > 0, self, "learning_rate", "a number > 0")
         _require(self.weight_decay >= 0, self, "weight_decay", "a number >= 0")
-        _require(self.momentum_scale > 0, self, "momentum_scale", "a number > 0")
+        for name in ("momentum_scale", "stretch_scale"):
+            _require(getattr(self, name) > 0, self, name, "a number > 0")
 
 
 @dataclass(frozen=True, slots=True)

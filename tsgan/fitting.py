@@ -99,6 +99,6 @@ def build(assets: int, config: Config, seed: int, device: torch.device) -> tuple
 
 @torch.no_grad()
 def innovation_scores(generator: Generator, x: torch.Tensor, states: torch.Tensor) -> torch.Tensor:
-    """Normal scores of the innovations that a generator sees in a history: (time, assets)."""
-    mean, scale = generator.prepare().moments(states)
-    return normal_scores((x - mean) / scale)
+    """Normal scores of the noise that a generator sees in a history: (time, assets)."""
+    mean, scale, innovation = generator.prepare()(states)
+    return normal_scores(innovation.to_normal((x - mean) / scale))

@@ -2,17 +2,18 @@
 
 One step, for every asset by itself (all quantities standardised by the asset's own deviation)::
 
-    e        = innovation(noise)                                   mean 0, variance 1, skewed, heavy-tailed
     base     = 1 - p + p sum_k w_k state_k / s_k
     variance = base^0.95 exp(g(state) - neutral)
     mean     = drift + sum_k b_k (signed average_k - drift)
+    e        = innovation(noise, base)                             mean 0, variance 1, skewed, heavy-tailed
     x        = mean + sqrt(variance) e
 
 The weights w are a softmax, s_k the innovation's own share of falling or rising squares, so that the base is a convex
 combination of 1 and past variances: a free run can neither die nor explode in the mean. The power below 1 lets very
 high volatility fall back, without it single paths run to a hundred times the sample's deviation. g is a small
-network; ``neutral`` takes its mean effect out, and after training it is set so that free runs have the data's
-variance (:func:`tsgan.level.match_level`).
+network. ``neutral`` takes its mean effect out, and after training it is set so that free runs have the data's
+variance (:func:`tsgan.level.match_level`). The innovation's tails depend on how calm the market is: equity indices
+jump out of a calm more often than a turbulent market does, each in units of its own volatility.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ import torch
 from torch import Tensor, nn
 
 from tsgan.config import GeneratorConfig
-from tsgan.innovation import Innovation, innovation
-from tsgan.memory import SIGNED, decay_factors, remember
+from tsgan.innovation import Innovation, InnovationFamily, innovation_family
+from tsgan.memory import decay_factors, remember
 
 _SMALL = 1e-4  # keeps the logarithm of an average of squares finite after a run of equal prices; 1 is a usual square
 
@@ -53,6 +54,7 @@ class Generator(nn.Module):
         self.persistence = nn.Parameter(torch.full((assets,), 3.0))
         self.skew = nn.Parameter(torch.zeros(assets))
         self.tail = nn.Parameter(torch.full((assets,), 0.5))
+        self.calm = nn.Parameter(torch.zeros(assets))
         self.momentum = nn.Parameter(torch.zeros(assets, count))
         self.hidden = nn.Parameter(torch.randn(assets, 3 * count, width) / math.sqrt(3 * count))
         self.hidden_bias = nn.Parameter(torch.zeros(assets, 1, width))
@@ -62,14 +64,18 @@ class Generator(nn.Module):
         self.register_buffer("neutral", torch.zeros(assets))
         self.register_buffer("top", torch.full((assets,), 3.0))
 
-    def innovation(self) -> Innovation:
-        """Law of the standardised innovation of every asset."""
-        return innovation(0.5 * self.skew, 0.3 + nn.functional.softplus(self.tail))
+    def innovations(self) -> InnovationFamily:
+        """Laws of the standardised innovation of every asset, from a usual market to a calm one."""
+        return innovation_family(0.5 * self.skew, 0.3 + nn.functional.softplus(self.tail), self.tail_stretch())
+
+    def tail_stretch(self) -> Tensor:
+        """How much heavier the tails of calm days are, as a log ratio of the tail parameter: (assets,)."""
+        return 0.7 * torch.tanh(self.calm)
 
     def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
         """Groups for an optimiser: only the correcting network decays, the law's own parameters are free."""
         correction = [self.hidden, self.hidden_bias, self.output]
-        law = [self.weights, self.persistence, self.skew, self.tail, self.momentum]
+        law = [self.weights, self.persistence, self.skew, self.tail, self.calm, self.momentum]
         return [{"params": correction, "weight_decay": weight_decay}, {"params": law, "weight_decay": 0.0}]
 
     def drift_weights(self) -> Tensor:
@@ -90,15 +96,14 @@ class Generator(nn.Module):
         days is kept, and the highest of them is where the response weakens.
         """
         count = len(self.config.half_lives)
-        law = self.innovation()
-        share = torch.stack((law.lower, law.upper), -1).repeat_interleave(count, -1)  # (assets, 2 half-lives)
-        return _Step(self, law, share, reference)
+        family = self.innovations()
+        share = torch.stack((family.lower, family.upper), -1).repeat_interleave(count, -1)  # (assets, 2 half-lives)
+        return _Step(self, family, share, reference)
 
     def log_density(self, x: Tensor, states: Tensor, reference: Tensor | None = None) -> Tensor:
         """Log density of the next return given the state: (n, assets), (n, assets, 3, half-lives) -> (n, assets)."""
-        step = self.prepare(reference)
-        mean, scale = step.moments(states)
-        return step.law.log_density((x - mean) / scale) - scale.log()
+        mean, scale, innovation = self.prepare(reference)(states)
+        return innovation.log_density((x - mean) / scale) - scale.log()
 
     def forward(self, state: Tensor, noise: Tensor, reference: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Run freely from a state.
@@ -113,53 +118,65 @@ class Generator(nn.Module):
         Standardised returns (n, time, assets) and the state after the last step. Step t depends on noise up to t.
         """
         step, path = self.prepare(reference), []
-        for innovations in step.law.from_normal(noise).unbind(1):
-            mean, scale = step.moments(state)
-            x = mean + scale * innovations
+        for z in noise.unbind(1):
+            mean, scale, innovation = step(state)
+            x = mean + scale * innovation.from_normal(z)
             state = remember(state, x, self.decay)
             path.append(x)
         return torch.stack(path, 1), state
 
 
 class _Step:
-    """One step's law; holds what is the same at every step."""
+    """One step's law; holds what is the same at every step. Inside, assets come first, as batched products need it."""
 
-    def __init__(self, net: Generator, law: Innovation, share: Tensor, reference: Tensor | None) -> None:
-        self.net, self.law, self.share = net, law, share
+    def __init__(self, net: Generator, family: InnovationFamily, share: Tensor, reference: Tensor | None) -> None:
+        self.family, self.config = family, net.config
         self.p = 0.998 * torch.sigmoid(net.persistence)
-        self.weights = self.p[:, None] * torch.softmax(net.weights, -1) / share
-        self.floor = 1 - self.p
-        self.momentum = net.drift_weights()
+        weights = self.p[:, None] * torch.softmax(net.weights, -1) / share
+        momentum = net.drift_weights()
+        mean = net.drift * (1 - momentum.sum(-1))
+        self.bias = torch.stack((1 - self.p, mean), -1)[:, None]
+        pad, squares, signed = nn.functional.pad, weights.shape[-1], momentum.shape[-1]
+        # base variance and mean are linear in the state: (assets, 3 half-lives, 2)
+        self.linear = torch.stack((pad(weights, (0, signed)), pad(momentum, (squares, 0))), -1)
+        self.squares = squares
+        self.per_share = 1 / share[:, None]
+        self.small = torch.full_like(self.p[:1], _SMALL)
+        self.from_squares = 0.5 * net.hidden[:, :squares]
+        self.from_signed = net.hidden[:, squares:]
+        self.hidden_bias = net.hidden_bias
+        self.output = net.config.reach * net.output
         self.top, self.neutral = net.top, net.neutral
         if reference is not None:
-            self.top = self.base_variance(reference).log().amax(0).detach()
-            self.neutral = self.neutral_on(reference)
+            base = self.base_and_mean(_flat(reference))[0]
+            self.top = base.log().amax(-1).detach()
+            self.neutral = (self.log_variance(_flat(reference), base.log()).exp().mean(-1) / base.mean(-1)).log()
 
-    def neutral_on(self, states: Tensor) -> Tensor:
-        """The shift that keeps the mean variance of given states at the base's: -> (assets,)."""
-        base = self.base_variance(states).mean(0)
-        return (torch.exp(self.log_variance(states)).mean(0) / base).log()
+    def __call__(self, state: Tensor) -> tuple[Tensor, Tensor, Innovation]:
+        """Conditional mean and standard deviation, each (n, assets), and the law of the innovation."""
+        flat = _flat(state)
+        base, mean = self.base_and_mean(flat)
+        base = base.log()
+        scale = torch.exp(0.5 * (self.log_variance(flat, base) - self.neutral[:, None]))
+        calmness = -torch.tanh(base.clamp(max=0))  # 0 from the mean variance upwards
+        return mean.T, scale.T, self.family.at(calmness.T)
 
-    def base_variance(self, state: Tensor) -> Tensor:
-        """Variance before the network's factor: (n, assets, 3, half-lives) -> (n, assets)."""
-        return self.floor + (state[..., :SIGNED, :].flatten(-2) * self.weights).sum(-1)
+    def base_and_mean(self, flat: Tensor) -> tuple[Tensor, Tensor]:
+        """Variance before the power and the network's factor, and the mean: each (assets, n)."""
+        base, mean = torch.baddbmm(self.bias, flat, self.linear).unbind(-1)
+        return base, mean
 
-    def log_variance(self, state: Tensor) -> Tensor:
-        """Log of the variance before it is made neutral: -> (n, assets)."""
-        net = self.net
-        squares = torch.log(state[..., :SIGNED, :].flatten(-2) / self.share + _SMALL)
-        features = torch.cat((0.5 * squares, state[..., SIGNED, :]), -1).transpose(0, 1)  # (assets, n, features)
-        hidden = torch.tanh(torch.baddbmm(net.hidden_bias, features, net.hidden))
-        correction = net.config.reach * torch.bmm(hidden, net.output).squeeze(-1).T
-        base = self.base_variance(state).log()
-        beyond = nn.functional.softplus(4 * (base - self.top)) / 4  # how far above all that the data showed, in logs
-        return (
-            net.config.elasticity * base - (net.config.elasticity - net.config.elasticity_beyond) * beyond + correction
-        )
+    def log_variance(self, flat: Tensor, base: Tensor) -> Tensor:
+        """Log of the variance before it is made neutral, from the state and the log of its base: -> (assets, n)."""
+        logs = torch.log(torch.addcmul(self.small, flat[..., : self.squares], self.per_share))
+        hidden = torch.baddbmm(self.hidden_bias, logs, self.from_squares)
+        hidden = torch.tanh(torch.baddbmm(hidden, flat[..., self.squares :], self.from_signed))
+        correction = torch.bmm(hidden, self.output).squeeze(-1)
+        beyond = nn.functional.softplus(base - self.top[:, None], beta=4)  # how far above all the data showed, in logs
+        power, power_beyond = self.config.elasticity, self.config.elasticity_beyond
+        return correction.add(base, alpha=power).sub(beyond, alpha=power - power_beyond)
 
-    def moments(self, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Conditional mean and standard deviation, each (n, assets)."""
-        drift = self.net.drift
-        mean = drift + ((state[..., SIGNED, :] - drift[:, None]) * self.momentum).sum(-1)
-        log_variance = self.log_variance(state) - self.neutral
-        return mean, torch.exp(0.5 * log_variance)
+
+def _flat(state: Tensor) -> Tensor:
+    """(n, assets, 3, half-lives) -> (assets, n, 3 half-lives), without a copy."""
+    return state.transpose(0, 1).flatten(2)

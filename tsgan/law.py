@@ -64,9 +64,8 @@ class Law(NamedTuple):
     @torch.no_grad()
     def value_at_risk(self, states: Tensor, level: float) -> tuple[Floats, Floats]:
         """Exact quantile and expected shortfall of the next log return, both (n, assets), at a level such as 0.01."""
-        step = self.generator.prepare()
-        mean, scale = step.moments(states)
-        bounds = (mean + scale * step.law.quantile(level), mean + scale * step.law.tail_mean(level))
+        mean, scale, innovation = self.generator.prepare()(states)
+        bounds = (mean + scale * innovation.quantile(level), mean + scale * innovation.tail_mean(level))
         quantile, shortfall = (b.cpu().double().numpy() * self.scaling.deviation for b in bounds)
         return quantile, shortfall
 

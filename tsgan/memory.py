@@ -16,8 +16,6 @@ from torch import Tensor
 
 from tsgan.returns import Floats
 
-DOWN, UP, SIGNED = 0, 1, 2  # the kinds of average, in the order of the state's second to last dimension
-
 
 def decay_factors(half_lives: Sequence[float]) -> Floats:
     """Weight that yesterday's average keeps, for half-lives in steps."""

@@ -39,9 +39,14 @@ def warm_start(generator: Generator, x: Tensor, states: Tensor, config: WarmStar
 def negative_log_posterior(generator: Generator, x: Tensor, states: Tensor, config: WarmStartConfig) -> Tensor:
     """What the warm start lowers, per step and asset: (assets,).
 
-    The Laplace prior on the drift's memory shrinks spurious autocorrelation to nothing and lets real one through.
+    Laplace priors shrink spurious autocorrelation and spurious differences between tails to nothing and let real ones
+    through.
     """
     likelihood = generator.log_density(x, states, reference=states).mean(0)
-    momentum = generator.drift_weights()
-    prior = torch.sqrt(momentum.square() + 1e-6).sum(-1) / (config.momentum_scale * len(x))  # |b| without its kink
-    return prior - likelihood
+    prior = _absolute(generator.drift_weights()).sum(-1) / config.momentum_scale
+    prior = prior + _absolute(generator.tail_stretch()) / config.stretch_scale
+    return prior / len(x) - likelihood
+
+
+def _absolute(x: Tensor) -> Tensor:
+    return torch.sqrt(x.square() + 1e-6)  # |x| without its kink

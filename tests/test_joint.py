@@ -7,6 +7,18 @@ from scipy import stats
 from tsgan.joint import JointNoise, normal_scores
 
 
+def draw(scores: torch.Tensor, time: int, past: torch.Tensor | None = None) -> torch.Tensor:
+    """One path's noise (time, assets): at a deviation of 1, or of a random day where all days are random."""
+    rng = torch.Generator().manual_seed(0)
+    if past is None:
+        past = torch.rand(scores.shape, generator=rng) + 0.5
+        now = past[torch.randint(len(past), (time,), generator=rng)]
+    else:
+        now = torch.ones((time, scores.shape[1]))
+    shocks = JointNoise(scores, past, blur=0.2, neighbours=0.2)(1, time, rng)
+    return torch.cat([shock(deviations) for shock, deviations in zip(shocks, now[:, None], strict=True)])
+
+
 def dependent(days: int = 4000) -> torch.Tensor:
     """Two assets that crash together: a common shock on falling days only."""
     rng = np.random.default_rng(0)
@@ -28,7 +40,7 @@ def test_scores_are_normal_whatever_the_data() -> None:
 
 def test_margins_stay_standard_normal_and_crashes_stay_joint() -> None:
     scores = normal_scores(dependent())
-    drawn = JointNoise(scores, blur=0.2)(1, 200_000, torch.Generator().manual_seed(0))[0].numpy()
+    drawn = draw(scores, 200_000).numpy()
     assert max(stats.kstest(column, "norm").statistic for column in drawn.T) < 0.006
     real = scores.numpy()
     assert abs(np.array(np.corrcoef(drawn.T))[0, 1] - np.array(np.corrcoef(real.T))[0, 1]) < 0.02
@@ -39,12 +51,26 @@ def test_margins_stay_standard_normal_and_crashes_stay_joint() -> None:
 
 def test_days_are_new() -> None:
     scores = normal_scores(dependent(500))
-    drawn = JointNoise(scores, blur=0.2)(1, 300, torch.Generator().manual_seed(0))[0]
+    drawn = draw(scores, 300)
     nearest = torch.cdist(drawn, scores).min(1).values
     assert (nearest > 0).all()
     assert nearest.median() > 0.02
 
 
+def test_days_are_drawn_from_a_market_as_volatile_as_now() -> None:
+    """Here assets move together on volatile days only; the path's deviation of 1 is the calmest, then the wildest."""
+    rng = np.random.default_rng(0)
+    z = rng.standard_normal((4000, 2))
+    z[2000:, 1] = z[2000:, 0]
+    deviations = torch.linspace(0, 3, 4000).exp()[:, None].expand(4000, 2)
+    scores = normal_scores(torch.tensor(z))
+    calm, wild = (draw(scores, 4000, d).numpy() for d in (deviations, deviations / 20))
+    assert abs(np.array(np.corrcoef(calm.T))[0, 1]) < 0.06
+    assert np.array(np.corrcoef(wild.T))[0, 1] > 0.95
+
+
 def test_one_asset_is_plain_noise() -> None:
-    noise = JointNoise(torch.zeros(10, 1), blur=0.2)(3, 4, torch.Generator().manual_seed(5))
-    assert torch.equal(noise, torch.randn((3, 4, 1), generator=torch.Generator().manual_seed(5)))
+    one = torch.ones(10, 1)
+    shocks = JointNoise(one, one, blur=0.2, neighbours=0.2)(3, 4, torch.Generator().manual_seed(5))
+    drawn = torch.stack([shock(one[:3]) for shock in shocks], 1)
+    assert torch.equal(drawn, torch.randn((3, 4, 1), generator=torch.Generator().manual_seed(5)))

@@ -29,6 +29,8 @@ class GeneratorConfig:
     """Scale of that network's output; small, since a free correction loses all gains held-out."""
     blur: float = 0.2
     """Noise added to the normal scores of a drawn day, in standard deviations (:mod:`tsgan.joint`)."""
+    neighbours: float = 0.2
+    """Share of the training days, those on which the market was as volatile as now, that a day is drawn from."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "half_lives", tuple(float(h) for h in self.half_lives))
@@ -38,6 +40,7 @@ class GeneratorConfig:
         _require(self.width >= 1, self, "width", "a whole number >= 1")
         _require(self.reach >= 0, self, "reach", "a number >= 0")
         _require(self.blur >= 0, self, "blur", "a number >= 0")
+        _require(0 < self.neighbours <= 1, self, "neighbours", "a number in (0, 1]")
 
 
 @dataclass(frozen=True, slots=True)

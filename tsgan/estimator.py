@@ -252,7 +252,8 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
             last_price = tensors.pop("last_price").numpy()
             generator, _ = build(len(columns), config, 0, target)
             generator.load_state_dict(_with_prefix(tensors, "generator."))
-            noise = JointNoise(tensors["noise.scores"], config.generator.blur)
+            scores = tensors["noise.scores"]
+            noise = JointNoise(scores, torch.ones_like(scores), config.generator.blur, config.generator.neighbours)
             noise.load_state_dict(_with_prefix(tensors, "noise."))
             law = Law(generator, noise.to(target), Scaling.of(returns))
             calendar = Calendar.from_dict(document["calendar"])

@@ -53,7 +53,7 @@ def fit_laws(
     x = torch.as_tensor(returns / scaling.deviation, dtype=torch.float32, device=device)
     generator, critics = build(returns.shape[1], config, seed, device)
     warm_start(generator, x, states[:-1], config.warm_start)
-    noise = JointNoise(innovation_scores(generator, x, states[:-1]), config.generator.blur)
+    noise = joint_noise(generator, x, states[:-1])
     on_step(None)
 
     kept = {0: copy.deepcopy(generator)}
@@ -98,7 +98,8 @@ def build(assets: int, config: Config, seed: int, device: torch.device) -> tuple
 
 
 @torch.no_grad()
-def innovation_scores(generator: Generator, x: torch.Tensor, states: torch.Tensor) -> torch.Tensor:
-    """Normal scores of the noise that a generator sees in a history: (time, assets)."""
+def joint_noise(generator: Generator, x: torch.Tensor, states: torch.Tensor) -> JointNoise:
+    """Source of the noise that a generator sees in a history, (time, assets), given the memory before each step."""
     mean, scale, innovation = generator.prepare()(states)
-    return normal_scores(innovation.to_normal((x - mean) / scale))
+    scores = normal_scores(innovation.to_normal((x - mean) / scale))
+    return JointNoise(scores, scale, generator.config.blur, generator.config.neighbours)

@@ -1,24 +1,26 @@
 """The generator: a recurrent stochastic-volatility network, memory and noise -> next return.
 
-One step, for every asset by itself (all quantities standardised by the asset's own deviation)::
+One step of every asset (all quantities standardised by the asset's own deviation; market is the mean over assets)::
 
-    base     = 1 - p + p sum_k w_k state_k / s_k
+    base     = 1 - p + p (sum_k w_k state_k / s_k + sum_k v_k market_k / s_k)
     variance = base^0.95 exp(g(state) - neutral)
     mean     = drift + sum_k b_k (signed average_k - drift)
     e        = innovation(noise, base)                             mean 0, variance 1, skewed, heavy-tailed
     x        = mean + sqrt(variance) e
 
-The weights w are a softmax, s_k the innovation's own share of falling or rising squares, so that the base is a convex
-combination of 1 and past variances: a free run can neither die nor explode in the mean. The power below 1 lets very
-high volatility fall back, without it single paths run to a hundred times the sample's deviation. g is a small
-network. ``neutral`` takes its mean effect out, and after training it is set so that free runs have the data's
-variance (:func:`tsgan.level.match_level`). The innovation's tails depend on how calm the market is: equity indices
-jump out of a calm more often than a turbulent market does, each in units of its own volatility.
+The weights w and v are a softmax together (one asset has no market), s_k the innovation's own share of falling or
+rising squares, so that the base is a convex combination of 1 and past variances: a free run can neither die nor
+explode in the mean. The power below 1 lets very high volatility fall back, without it single paths run to a hundred
+times the sample's deviation. g is a small network. ``neutral`` takes its mean effect out, and after training it is set
+so that free runs have the data's variance (:func:`tsgan.level.match_level`). The innovation's tails depend on how calm
+the market is: equity indices jump out of a calm more often than a turbulent market does, each in units of its own
+volatility.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -26,6 +28,7 @@ from torch import Tensor, nn
 
 from tsgan.config import GeneratorConfig
 from tsgan.innovation import Innovation, InnovationFamily, innovation_family
+from tsgan.joint import Shock
 from tsgan.memory import decay_factors, remember
 
 _SMALL = 1e-4  # keeps the logarithm of an average of squares finite after a run of equal prices; 1 is a usual square
@@ -36,7 +39,8 @@ class Generator(nn.Module):
 
     Parameters
     ----------
-    assets : number of assets; they share no parameter, so one network serves volatilities from 1 % to 100 %.
+    assets : number of assets; they share no parameter, so one network serves volatilities from 1 % to 100 %. They
+        touch each other through the market's memory and through the noise.
     config : sizes and half-lives.
     """
 
@@ -49,7 +53,8 @@ class Generator(nn.Module):
         super().__init__()
         count, width = len(config.half_lives), config.width
         self.config = config
-        slow_first = torch.linspace(-1.0, 0.0, count).repeat(assets, 2)  # start from longer memories
+        blocks = 2 if assets == 1 else 4  # own falling and rising squares, the market's
+        slow_first = torch.linspace(-1.0, 0.0, count).repeat(assets, blocks)  # start from longer memories
         self.weights = nn.Parameter(slow_first)
         self.persistence = nn.Parameter(torch.full((assets,), 3.0))
         self.skew = nn.Parameter(torch.zeros(assets))
@@ -105,22 +110,22 @@ class Generator(nn.Module):
         mean, scale, innovation = self.prepare(reference)(states)
         return innovation.log_density((x - mean) / scale) - scale.log()
 
-    def forward(self, state: Tensor, noise: Tensor, reference: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(self, state: Tensor, shocks: Iterable[Shock], reference: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Run freely from a state.
 
         Parameters
         ----------
         state : (n, assets, 3, half-lives)
-        noise : (n, time, assets) standard normal
+        shocks : one a step: the noise (n, assets), which may depend on the step's conditional deviations
 
         Returns
         -------
-        Standardised returns (n, time, assets) and the state after the last step. Step t depends on noise up to t.
+        Standardised returns (n, time, assets) and the state after the last step. Step t depends on shocks up to t.
         """
         step, path = self.prepare(reference), []
-        for z in noise.unbind(1):
+        for shock in shocks:
             mean, scale, innovation = step(state)
-            x = mean + scale * innovation.from_normal(z)
+            x = mean + scale * innovation.from_normal(shock(scale))
             state = remember(state, x, self.decay)
             path.append(x)
         return torch.stack(path, 1), state
@@ -132,14 +137,17 @@ class _Step:
     def __init__(self, net: Generator, family: InnovationFamily, share: Tensor, reference: Tensor | None) -> None:
         self.family, self.config = family, net.config
         self.p = 0.998 * torch.sigmoid(net.persistence)
-        weights = self.p[:, None] * torch.softmax(net.weights, -1) / share
+        squares = share.shape[-1]
+        shares = torch.cat((share, share.mean(0).expand_as(share)), -1)[:, : net.weights.shape[-1]]
+        own, market = (self.p[:, None] * torch.softmax(net.weights, -1) / shares).tensor_split((squares,), -1)
         momentum = net.drift_weights()
         mean = net.drift * (1 - momentum.sum(-1))
         self.bias = torch.stack((1 - self.p, mean), -1)[:, None]
-        pad, squares, signed = nn.functional.pad, weights.shape[-1], momentum.shape[-1]
-        # base variance and mean are linear in the state: (assets, 3 half-lives, 2)
-        self.linear = torch.stack((pad(weights, (0, signed)), pad(momentum, (squares, 0))), -1)
-        self.squares = squares
+        nothing = torch.zeros_like
+        variance = torch.cat((own, nothing(momentum), market), -1)
+        mean_weights = torch.cat((nothing(own), momentum, nothing(market)), -1)
+        self.linear = torch.stack((variance, mean_weights), -1)  # (assets, 3 or 5 half-lives, 2)
+        self.squares, self.own = squares, squares + momentum.shape[-1]
         self.per_share = 1 / share[:, None]
         self.small = torch.full_like(self.p[:1], _SMALL)
         self.from_squares = 0.5 * net.hidden[:, :squares]
@@ -170,7 +178,7 @@ class _Step:
         """Log of the variance before it is made neutral, from the state and the log of its base: -> (assets, n)."""
         logs = torch.log(torch.addcmul(self.small, flat[..., : self.squares], self.per_share))
         hidden = torch.baddbmm(self.hidden_bias, logs, self.from_squares)
-        hidden = torch.tanh(torch.baddbmm(hidden, flat[..., self.squares :], self.from_signed))
+        hidden = torch.tanh(torch.baddbmm(hidden, flat[..., self.squares : self.own], self.from_signed))
         correction = torch.bmm(hidden, self.output).squeeze(-1)
         beyond = nn.functional.softplus(base - self.top[:, None], beta=4)  # how far above all the data showed, in logs
         power, power_beyond = self.config.elasticity, self.config.elasticity_beyond
@@ -178,5 +186,12 @@ class _Step:
 
 
 def _flat(state: Tensor) -> Tensor:
-    """(n, assets, 3, half-lives) -> (assets, n, 3 half-lives), without a copy."""
-    return state.transpose(0, 1).flatten(2)
+    """Memory of every asset, and behind it the market's squares if there are several assets.
+
+    (n, assets, 3, half-lives) -> (assets, n, 3 half-lives) or (assets, n, 5 half-lives)
+    """
+    flat = state.transpose(0, 1).flatten(2)
+    if len(flat) == 1:
+        return flat
+    market = flat[..., : 2 * state.shape[-1]].mean(0, keepdim=True)
+    return torch.cat((flat, market.expand(len(flat), -1, -1)), -1)

@@ -89,13 +89,12 @@ def test_nothing_usable_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
         procedure.fit_all(RETURNS, choice, TINY, 0, CPU, lambda _: None)
 
 
-def test_as_many_steps_are_kept_as_do_not_lose_clearly_to_the_warm_start() -> None:
+def test_steps_are_kept_where_they_are_clearly_better_than_the_warm_start() -> None:
     origin = np.random.default_rng(0).standard_normal(100)
-    noise = 0.01 * np.random.default_rng(1).standard_normal(100)
-    assert (
-        procedure.kept_steps({0: origin, 50: origin - 0.1 + noise, 100: origin - 0.02 + noise, 150: origin + 0.1})
-        == 100
-    )
+    noise = 0.1 * np.random.default_rng(1).standard_normal(100)
+    assert procedure.kept_steps({0: origin, 50: origin - 0.1 + noise, 100: origin - 0.2 + noise}) == 100
+    assert procedure.kept_steps({0: origin, 50: origin - 0.2 + noise, 100: origin - 0.1 + noise}) == 50
+    assert procedure.kept_steps({0: origin, 50: origin - 0.001 + noise - noise.mean()}) == 0
     assert procedure.kept_steps({0: origin, 50: origin + 0.1 + noise, 100: origin + 0.2}) == 0
 
 

@@ -1,9 +1,9 @@
 """How a fit stays honest: one slice trains, a later one chooses, the last one judges, and all rows make the model.
 
 The law is fitted to the first 70 % of the returns. Its path score on the next 15 % decides how many adversarial steps
-are kept: as many as do not lose clearly to the warm start there, since the critic sees longer paths than the score
-does. That law, which has seen neither, is then judged on the last 15 %. The model that is kept is fitted to all rows,
-by what was chosen.
+are kept: the number with the best score, if that is clearly better than the warm start's, otherwise none. That law,
+which has seen neither, is then judged on the last 15 %. The model that is kept is fitted to all rows, by what was
+chosen.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tsgan.training import Record
 FEW_STEPS = 30
 _TRAIN_SHARE, _CHOOSE_SHARE = 0.70, 0.15
 _CANDIDATES = 3  # states compared besides the warm start, evenly spaced in steps
-_CLEAR = 1.64  # standard errors; the one-sided 95 % quantile of the normal law
+_CLEAR = 1.0  # standard errors by which adversarial steps must improve the score to be kept
 _BLOCKS = 8
 _CHOOSE, _SCORE, _KEEP = 0, 1, 2  # seeds of the stages are seed + these
 _WARM_START_UNITS = 20  # what a warm start costs, in adversarial steps; for the progress only
@@ -50,7 +50,7 @@ class Choice(NamedTuple):
     """What the first half of a fit found out."""
 
     steps: int
-    """Adversarial steps that are kept: as many as the validation slice allows"""
+    """Adversarial steps that are kept"""
     scores: dict[int, float]
     """Path score of each candidate there, lower is better"""
     verdict: list[str]
@@ -94,16 +94,14 @@ def candidates(steps: int) -> list[int]:
 
 
 def kept_steps(scores: dict[int, Floats]) -> int:
-    """As many steps as do not lose clearly to the warm start: by 1.64 standard errors of the paired difference.
+    """The number of steps with the lowest mean score, if it beats the warm start by a standard error; otherwise 0.
 
-    Neighbouring origins look at the same days, so the error comes from the means of a few long blocks of them.
+    Neighbouring origins look at the same days, so the error of the paired difference comes from the means of a few
+    long blocks of them.
     """
-    kept = 0
-    for steps, score in scores.items():
-        blocks = np.array([block.mean() for block in np.array_split(score - scores[0], _BLOCKS)])
-        if blocks.mean() <= _CLEAR * blocks.std(ddof=1) / _BLOCKS**0.5:
-            kept = max(kept, steps)
-    return kept
+    best = min(scores, key=lambda steps: float(scores[steps].mean()))
+    blocks = np.array([block.mean() for block in np.array_split(scores[best] - scores[0], _BLOCKS)])
+    return best if blocks.mean() < -_CLEAR * blocks.std(ddof=1) / _BLOCKS**0.5 else 0
 
 
 def choose(

@@ -25,7 +25,7 @@ from scipy.stats import genpareto
 from tsgan import TSGAN, Config
 from tsgan.datasets import load
 from tsgan.evaluation import fz0, gjr_forecasts, historical_forecasts
-from tsgan.evaluation.facts import acf, leverage
+from tsgan.evaluation.measures import acf, leverage
 from tsgan.returns import log_returns
 
 LEVELS = (0.05, 0.01)
@@ -78,8 +78,8 @@ def own_length(real: np.ndarray, paths: np.ndarray) -> dict[str, float]:
         "W1 / sd": np.abs(quantiles - r).mean() / r.std(),
         "sd ratio": pooled.std() / r.std(),
         "ACF|r| RMS": np.sqrt((memory**2).mean()),
-        "leverage": leverage(paths).item(),
-        "leverage real": leverage(real[None]).item(),
+        "leverage": leverage(paths)[0, :10].mean(),
+        "leverage real": leverage(real[None])[0, :10].mean(),
     }
     for level in LEVELS:
         (v, e), (v0, e0) = tail(pooled, level), tail(r, level)

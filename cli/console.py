@@ -73,6 +73,7 @@ def say_table(table: Table) -> None:
 
     console = Console()
     if not console.is_terminal:
+        console.width = 10_000  # measured without a limit
         console.width = max(console.measure(table).maximum, 1)
     console.print(table)
 

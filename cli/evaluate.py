@@ -1,17 +1,37 @@
-"""``tsgan evaluate``: the facts of real and synthetic prices side by side."""
+"""``tsgan evaluate``: whether synthetic paths are good, with a verdict, a table and a report."""
 
-from collections.abc import Hashable
-from itertools import groupby
+import shlex
+import sys
+from enum import StrEnum
 from math import isfinite
-from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from tsgan.cli import options
-from tsgan.cli.console import say_json, say_table
-from tsgan.cli.files import read_pair
+from tsgan.cli.console import complain, say_json, say_table
+from tsgan.cli.files import read_pair, read_real, require_writable
+from tsgan.cli.progress import progress_on_stderr
 
 if TYPE_CHECKING:
+    import pandas as pd
     from rich.table import Table
+
+REPORT = Path("report.html")
+
+
+class Against(StrEnum):
+    """What the paths may be ranked against."""
+
+    BASELINES = "baselines"
+
+
+class FailOn(StrEnum):
+    """What makes the command fail."""
+
+    FAIL = "fail"
+    WARN = "warn"
 
 
 def evaluate(
@@ -21,38 +41,108 @@ def evaluate(
     missing: options.MissingPrices = options.Missing.ERROR,
     start: options.From = None,
     end: options.To = None,
+    against: Annotated[
+        Against | None, typer.Option("--against", help="Rank the paths among the classical methods.")
+    ] = None,
+    test: Annotated[
+        Path | None,
+        typer.Option("--test", metavar="LATER", help="Later prices that the generator has not seen, to rank on."),
+    ] = None,
+    fail_on: Annotated[
+        FailOn | None, typer.Option("--fail-on", help="Exit with 1 if the verdict is so bad.", show_default="never")
+    ] = None,
+    seed: options.Seed = 0,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="The report to write.", show_default=str(REPORT))
+    ] = None,
+    force: options.Force = False,
+    quiet: options.Quiet = False,
     json: options.Json = False,
 ) -> None:
-    """Compare synthetic paths with the real prices.
+    """Judge synthetic paths against the real prices that they imitate.
+
+    Every measure is held against its noise floor: how far apart two samples of one law are. Writes a table, a verdict
+    and report.html (replacing only a report of its own without --force); with --json the report is written if --out
+    names it.
 
     Examples
     --------
     tsgan evaluate prices.csv synth.csv
-    tsgan evaluate prices.csv synth.parquet --columns SPY --json
+    tsgan evaluate prices.csv synth.csv --against baselines --test later.csv
+    tsgan evaluate prices.csv synth.csv --json --fail-on fail
     """
+    report = out or (None if json else REPORT)
+    if report is not None:
+        require_writable(report, force=force or (out is None and _own(report)), suffixes=(".html",))
     prices, paths = read_pair(real, synth, columns=columns, missing=missing, start=start, end=end)
+    assets = ",".join(map(str, prices.columns))
+    later = None if test is None else read_real(test, columns=assets, missing=missing, start=None, end=None)
 
-    from tsgan.evaluation.facts import compare
+    from tsgan.evaluation.judge import evaluate as judge
+    from tsgan.procedure import Progress
 
-    facts = compare(prices, paths).rename_axis(["asset", "fact"]).reset_index().to_dict("records")
+    with progress_on_stderr(quiet=quiet) as reporter:
+
+        def progress(stage: str, share: float) -> None:
+            if reporter is not None:
+                reporter(Progress(stage, round(1000 * share), 1000, None, None))
+
+        evaluation = judge(
+            prices,
+            paths,
+            against_baselines=against is not None or test is not None,
+            test=later,
+            seed=seed,
+            settings={
+                "command": shlex.join(["tsgan", *sys.argv[1:]]),
+                "files": {"real": str(real), "synthetic": str(synth)} | ({} if test is None else {"test": str(test)}),
+            },
+            progress=progress,
+        )
+    if report is not None:
+        from tsgan.evaluation.report import write_report
+
+        write_report(evaluation, report)
     if json:
-        say_json({"real": str(real), "synthetic": str(synth), "facts": facts})
-    else:
-        say_table(_table(facts))
+        say_json(evaluation.to_dict())
+    elif not quiet:
+        say_table(_table(evaluation.table))
+        for sentence in evaluation.reasons:
+            print(sentence)
+        print(f"{evaluation.verdict.upper()}: {evaluation.headline}")
+        print(f"wrote {report}")
+    if fail_on is not None and evaluation.failed(fail_on):
+        complain(f"the verdict is {evaluation.verdict}, and --fail-on is {fail_on}")
+        raise typer.Exit(1)
 
 
-def _table(facts: "list[dict[Hashable, Any]]") -> "Table":
+def _own(report: Path) -> bool:
+    """Whether a file is a report that this command wrote."""
+    from tsgan.evaluation.report import is_report
+
+    return report.is_file() and is_report(report)
+
+
+def _table(measures: "pd.DataFrame") -> "Table":
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("asset", "fact", box=box.SIMPLE_HEAD)
-    columns = {"real": "", "synthetic": "", "difference": "+"}
-    for name in columns:
-        table.add_column(name, justify="right")
-    for asset, group in groupby(facts, key=itemgetter("asset")):
-        for i, row in enumerate(group):
-            numbers = (f"{row[name]:{sign}.4g}" if isfinite(row[name]) else "–" for name, sign in columns.items())
-            table.add_row(Text("" if i else str(asset)), Text(str(row["fact"])), *numbers)
+    style = {"fail": "bold red", "warn": "yellow", "pass": "green"}
+    table = Table("asset", "measure", box=box.SIMPLE_HEAD)
+    for name in ("real", "synthetic", "distance", "chance (5-95 %)", "ratio"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("verdict")
+    for asset, group in measures.groupby("asset", sort=False):
+        for i, row in enumerate(group.to_dict("records")):
+            floor = f"{_number(row['floor_low'])} to {_number(row['floor_high'])}" if row["distance"] >= 0 else "–"
+            numbers = [_number(row[name]) for name in ("real", "synthetic", "distance")]
+            shown = Text(row["verdict"], style.get(row["verdict"], ""))
+            label = Text("" if i else str(asset))
+            table.add_row(label, Text(row["measure"]), *numbers, floor, _number(row["ratio"]), shown)
         table.add_section()
     return table
+
+
+def _number(value: Any) -> str:
+    return f"{value:.3g}" if isfinite(value) else "–"

@@ -68,7 +68,7 @@ def read_pair(
     real: Path, synth: Path, *, columns: str | None, missing: str, start: str | None, end: str | None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Read real prices and synthetic paths of the same assets: the chosen columns, or all of the paths."""
-    from tsgan.evaluation.facts import read_paths
+    from tsgan.evaluation.tables import read_paths
 
     paths = read_paths(synth)
     prices = read_real(real, columns=columns, missing=missing, start=start, end=end)

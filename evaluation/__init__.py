@@ -1,17 +1,28 @@
-"""Whether synthetic paths are good: facts of returns, scores of risk forecasts, classical opponents, pictures."""
+"""Whether synthetic paths are good: measures, noise floor, controls, classical opponents, scores, report, pictures."""
 
-from tsgan.evaluation.baselines import gjr_forecasts, historical_forecasts
-from tsgan.evaluation.facts import compare, read_paths
+from tsgan.evaluation.baselines import BASELINES, Baseline, fit_baselines
+from tsgan.evaluation.forecasts import gjr_forecasts, historical_forecasts
+from tsgan.evaluation.judge import Evaluation, evaluate
+from tsgan.evaluation.measures import MEASURES, Measure
 from tsgan.evaluation.plots import overview
+from tsgan.evaluation.report import write_report
 from tsgan.evaluation.scores import breach_share, fz0, quantile_loss
+from tsgan.evaluation.tables import read_paths
 
 __all__ = [
+    "BASELINES",
+    "MEASURES",
+    "Baseline",
+    "Evaluation",
+    "Measure",
     "breach_share",
-    "compare",
+    "evaluate",
+    "fit_baselines",
     "fz0",
     "gjr_forecasts",
     "historical_forecasts",
     "overview",
     "quantile_loss",
     "read_paths",
+    "write_report",
 ]

@@ -1,7 +1,11 @@
-"""One picture of real and synthetic prices: paths, density, memory of volatility, tails."""
+"""Pictures of real and synthetic returns: panels to draw on any axes, and one page that shows the main four.
+
+A panel is a function ``draw_...(axes, real, synthetic)``; it draws, labels its axes and sets neither title nor legend.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -10,7 +14,8 @@ import pandas as pd
 
 from tsgan.calendars import infer_calendar
 from tsgan.errors import DataError
-from tsgan.evaluation.facts import ABS_LAGS, acf, log_returns, path_arrays, pieces
+from tsgan.evaluation.measures import ABS_LAGS, acf, cross_correlation, pieces
+from tsgan.evaluation.tables import path_arrays, price_returns
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,22 +27,28 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 
 # Okabe and Ito (2008), Color Universal Design: told apart by all forms of colour vision, and in grey
 REAL, SYNTHETIC, MEDIAN, REFERENCE = "#000000", "#0072B2", "#D55E00", "#8A8A8A"
+ABOVE, BELOW = "#5AA9D6", "#E59A62"  # fields of a correlation above and below 0, light enough for a number on them
+EDGE, GRID = "#666666", "#E4E4E4"
 STYLE: Any = {
     "font.size": 9.5,
     "axes.titlesize": 10.5,
     "axes.titlelocation": "left",
     "axes.grid": True,
     "axes.axisbelow": True,
-    "axes.edgecolor": "#666666",
+    "axes.edgecolor": EDGE,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "grid.color": "#E4E4E4",
+    "grid.color": GRID,
     "grid.linewidth": 0.6,
     "legend.frameon": False,
 }
 SINGLE_PATHS = 15
 HISTORY_RATIO = 3  # real steps shown, at most, for each synthetic one: a short fan must not be squeezed to a line
 LOG_RANGE = 2.5  # highest over lowest price from which the axis of prices is logarithmic
+HORIZONS = (1, 5, 20, 60)  # steps over which returns are summed: a day, a week, a month, a quarter
+TAIL_LEVELS = (0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2)
+MIN_TAIL = 10  # returns below the smallest level of tail dependence that is drawn
+MIN_BATCHES = 5  # of synthetic paths, to draw a band of them
 
 
 def overview(real: pd.DataFrame, synthetic: pd.DataFrame, asset: str | None = None) -> Figure:
@@ -76,46 +87,64 @@ def overview(real: pd.DataFrame, synthetic: pd.DataFrame, asset: str | None = No
         if name not in assets:
             raise DataError(f"the {what} have no asset {name!r}; they have {', '.join(map(repr, assets[:15]))}")
     history, chosen = real[name], paths.assets.index(name)
-    x, y = log_returns(real[[name]])[None], paths.returns[..., [chosen]]
+    x, y = price_returns(real[[name]])[None], paths.returns[..., [chosen]]
     with rc_context(STYLE):
         figure = Figure(figsize=(12, 8.2), layout="constrained")
         FigureCanvasAgg(figure)
         figure.suptitle(f"{name}: {y.shape[0]:,} synthetic paths of {y.shape[1] + 1:,} steps", fontweight="bold")
         axes: Any = figure.subplots(2, 2)
-        _draw_paths(axes[0, 0], history, paths.prices[..., chosen], paths.dates)
-        _draw_density(axes[0, 1], x.ravel(), y.ravel())
-        _draw_memory(axes[1, 0], x, y)
-        _draw_quantiles(axes[1, 1], x.ravel(), y.ravel())
+        _dated_paths(axes[0, 0], history, paths.prices[..., chosen], paths.dates)
+        draw_density(axes[0, 1], x.ravel(), y.ravel())
+        axes[0, 1].set_title("(b) Density of one return")
+        axes[0, 1].legend(loc="upper left")
+        draw_memory(axes[1, 0], x, y)
+        length = min(x.shape[1], y.shape[1])
+        axes[1, 0].set_title(f"(c) Volatility clustering: ACF of |r|, {length:,} returns a path")
+        if axes[1, 0].get_legend_handles_labels()[1]:
+            axes[1, 0].legend(loc="upper right")
+        draw_quantiles(axes[1, 1], x.ravel(), y.ravel())
+        axes[1, 1].set_title("(d) Quantiles of one return")
+        axes[1, 1].legend(loc="upper left")
     return figure
 
 
-def _draw_paths(axes: Axes, history: pd.Series[Any], prices: Floats, dates: pd.DatetimeIndex) -> None:
+def _dated_paths(axes: Axes, history: pd.Series[Any], prices: Floats, dates: pd.DatetimeIndex) -> None:
     """Draw the recent real prices, a year of them at most, and the fan of synthetic ones, (paths, time)."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
     year = round(infer_calendar(pd.DatetimeIndex(history.index)).periods_per_year)
     recent = history.iloc[-max(2, min(year, HISTORY_RATIO * len(dates))) :]
-    low, lower, middle, upper, high = np.quantile(prices, [0.05, 0.25, 0.5, 0.75, 0.95], axis=0)
-    axes.fill_between(dates, low, high, color=SYNTHETIC, alpha=0.16, linewidth=0, label="5–95 %")
-    axes.fill_between(dates, lower, upper, color=SYNTHETIC, alpha=0.28, linewidth=0, label="25–75 %")
-    singles = prices[:SINGLE_PATHS]
-    axes.plot(dates, singles.T, color=SYNTHETIC, linewidth=0.6, alpha=0.6)
-    axes.plot(dates, middle, color=MEDIAN, linewidth=1.6, label="synthetic: median")
-    axes.plot(recent.index, recent, color=REAL, linewidth=1.2, label="real")
-    shown = (min(recent.min(), low.min(), singles.min()), max(recent.max(), high.max(), singles.max()))
-    _scale_prices(axes, *shown)
+    draw_paths(axes, recent.index, recent.to_numpy(), dates, prices, headroom=0.14)
     locator = AutoDateLocator(maxticks=8)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
-    axes.set(
-        title=f"(a) Prices: the recent real ones and the synthetic fan, {len(singles)} paths singly", ylabel="price"
-    )
+    singles = min(SINGLE_PATHS, len(prices))
+    axes.set_title(f"(a) Prices: the recent real ones and the synthetic fan, {singles} paths singly")
     handles, labels = axes.get_legend_handles_labels()
     axes.legend(handles[::-1], labels[::-1], loc="upper left", ncols=4, columnspacing=1.2, handlelength=1.6)
 
 
-def _scale_prices(axes: Axes, low: float, high: float) -> None:
-    """Leave room for the legend above the prices; where they span much, make their axis logarithmic."""
+# one asset ------------------------------------------------------------------------------------------------------------
+
+
+def draw_paths(
+    axes: Axes, before: Any, real: Floats, after: Any, prices: Floats, *, headroom: float, singles: int = SINGLE_PATHS
+) -> None:
+    """Draw real prices (time,) at ``before``, and the fan and single ones of prices (paths, time) at ``after``."""
+    low, lower, middle, upper, high = np.quantile(prices, [0.05, 0.25, 0.5, 0.75, 0.95], axis=0)
+    axes.fill_between(after, low, high, color=SYNTHETIC, alpha=0.16, linewidth=0, label="5–95 %")
+    axes.fill_between(after, lower, upper, color=SYNTHETIC, alpha=0.28, linewidth=0, label="25–75 %")
+    single = prices[:singles]
+    axes.plot(after, single.T, color=SYNTHETIC, linewidth=0.6, alpha=0.6)
+    axes.plot(after, middle, color=MEDIAN, linewidth=1.6, label="synthetic: median")
+    axes.plot(before, real, color=REAL, linewidth=1.2, label="real")
+    shown = (min(real.min(), low.min(), single.min()), max(real.max(), high.max(), single.max()))
+    _scale_prices(axes, *shown, headroom)
+    axes.set_ylabel("price")
+
+
+def _scale_prices(axes: Axes, low: float, high: float, headroom: float) -> None:
+    """Leave room above the prices, as for a legend; where they span much, make their axis logarithmic."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     decades = np.log10(high / low)
@@ -124,13 +153,13 @@ def _scale_prices(axes: Axes, low: float, high: float) -> None:
         steps = (1, 1.5, 2, 3, 5, 7) if decades < 1 else (1, 2, 5) if decades < 3 else (1,)
         axes.yaxis.set_major_locator(LogLocator(subs=steps))
         axes.yaxis.set_minor_formatter(NullFormatter())
-        axes.set_ylim(low / 10 ** (0.05 * decades), high * 10 ** (0.14 * decades))
+        axes.set_ylim(low / 10 ** (0.05 * decades), high * 10 ** (headroom * decades))
     else:
-        axes.set_ylim(low - 0.05 * (high - low), high + 0.14 * (high - low))
+        axes.set_ylim(low - 0.05 * (high - low), high + headroom * (high - low))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda price, _: f"{price:,.10g}"))
 
 
-def _draw_density(axes: Axes, x: Floats, y: Floats) -> None:
+def draw_density(axes: Axes, x: Floats, y: Floats) -> None:
     """Draw histograms of real and synthetic returns with a logarithmic axis, and the normal law for comparison."""
     low, high = _common_range(x, y)
     edges = np.linspace(low, high, int(np.clip(1.25 * np.sqrt(x.size), 15, 120)))
@@ -145,54 +174,234 @@ def _draw_density(axes: Axes, x: Floats, y: Floats) -> None:
     axes.set_yscale("log")
     one_return = 1 / (100 * width * max(x.size, y.size))  # the least density that is not 0
     axes.set_ylim(0.4 * one_return, 8 * np.nanmax([ours, theirs, normal]))
-    axes.set(title="(b) Density of one return", xlabel="log return per step (%)", ylabel="density (per %)")
+    axes.set(xlabel="log return per step (%)", ylabel="density (per %)")
     outside = int(np.sum((y < low) | (y > high)))
     if outside:
-        axes.annotate(f"{outside:,} synthetic beyond the axis", (0.99, 0.02), xycoords="axes fraction", ha="right")
-    axes.legend(loc="upper left")
-
-
-def _draw_memory(axes: Axes, x: Floats, y: Floats) -> None:
-    """Draw the autocorrelation of |r|: real, and mean and band of the synthetic paths; (paths, time, 1) each."""
-    from matplotlib.ticker import MaxNLocator
-
-    length = min(x.shape[1], y.shape[1])
-    lags = min(ABS_LAGS, length // 2)  # beyond, the estimate is mostly its bias
-    at = np.arange(1, lags + 1)
-    if lags > 0:
-        real, synthetic = (acf(np.abs(pieces(r, length)), lags)[..., 0] for r in (x, y))
-        low, high = np.quantile(synthetic, [0.05, 0.95], axis=0)
-        axes.fill_between(
-            at, low, high, color=SYNTHETIC, alpha=0.2, linewidth=0, label="single synthetic paths, 5–95 %"
+        axes.annotate(
+            f"{outside:,} synthetic beyond the axis", (0.99, 0.97), xycoords="axes fraction", ha="right", va="top"
         )
-        axes.plot(at, synthetic.mean(axis=0), color=SYNTHETIC, linewidth=1.6, label="synthetic, mean over paths")
-        axes.plot(at, real.mean(axis=0), color=REAL, linewidth=1.2, label=_pieces_label(len(real)))
-        axes.legend(loc="upper right")
-    axes.axhline(0, color=REFERENCE, linewidth=0.8)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set(
-        title=f"(c) Volatility clustering: ACF of |r|, {length:,} returns a path",
-        xlabel="lag (steps)",
-        ylabel="autocorrelation",
-    )
-
-
-def _pieces_label(count: int) -> str:
-    return "real" if count == 1 else f"real, mean over {count:,} pieces"
-
-
-def _draw_quantiles(axes: Axes, x: Floats, y: Floats) -> None:
-    """Draw the synthetic quantiles at the probabilities of the sorted real returns."""
-    probabilities = (np.arange(x.size) + 0.5) / x.size
-    theirs, ours = 100 * np.sort(x), 100 * np.quantile(y, probabilities)
-    ends = np.array([min(theirs[0], ours[0]), max(theirs[-1], ours[-1])])
-    axes.plot(ends, ends, color=REFERENCE, linestyle="--", linewidth=1, label="equal")
-    axes.plot(theirs, ours, color=SYNTHETIC, linestyle="none", marker="o", markersize=3, label="one dot a real return")
-    axes.set(title="(d) Quantiles of one return", xlabel="real log return (%)", ylabel="synthetic log return (%)")
-    axes.legend(loc="upper left")
 
 
 def _common_range(x: Floats, y: Floats) -> tuple[float, float]:
     """Range of both, but no further than twice the real extremes: a single explosion must not hide the rest."""
     low, high = x.min(), x.max()
     return float(max(2 * min(low, 0), min(low, y.min()))), float(min(2 * max(high, 0), max(high, y.max())))
+
+
+def draw_quantiles(axes: Axes, x: Floats, y: Floats, dots: int | None = None) -> None:
+    """Draw the synthetic quantiles at the probabilities of the sorted real returns: of all, or of about ``dots``.
+
+    Where only some are drawn, they are dense in the tails and hold the extremes.
+    """
+    order = np.arange(x.size)
+    if dots is not None and dots < x.size:
+        u = (1 - np.cos(np.linspace(0, np.pi, dots))) / 2
+        order = np.unique((u * (x.size - 1)).round().astype(np.int64))
+    theirs, ours = 100 * np.sort(x)[order], 100 * np.quantile(y, (order + 0.5) / x.size)
+    ends = np.array([min(theirs[0], ours[0]), max(theirs[-1], ours[-1])])
+    axes.plot(ends, ends, color=REFERENCE, linestyle="--", linewidth=1, label="equal")
+    axes.plot(theirs, ours, color=SYNTHETIC, linestyle="none", marker="o", markersize=3, label="one dot a real return")
+    axes.set(xlabel="real log return (%)", ylabel="synthetic log return (%)")
+
+
+def draw_memory(
+    axes: Axes, x: Floats, y: Floats, of: Callable[[Floats], Floats] = np.abs, max_lag: int = ABS_LAGS
+) -> None:
+    """Draw the autocorrelation of a function of r: real, mean and band of the synthetic paths; (paths, time, 1)."""
+    lags = _lags(x, y, max_lag)
+    if lags > 0:
+        _draw_lags(axes, *(acf(of(r), lags)[..., 0] for r in _one_length(x, y)))
+    _finish_lags(axes, "autocorrelation")
+
+
+def draw_leverage(axes: Axes, x: Floats, y: Floats, max_lag: int) -> None:
+    """Draw the correlation of r with r² of the lags after it: real, mean and band; (paths, time, 1)."""
+    lags = _lags(x, y, max_lag)
+    if lags > 0:
+        _draw_lags(axes, *(cross_correlation(r, np.square(r), lags)[..., 0] for r in _one_length(x, y)))
+    _finish_lags(axes, "correlation")
+
+
+def _one_length(x: Floats, y: Floats) -> tuple[Floats, Floats]:
+    length = min(x.shape[1], y.shape[1])
+    return pieces(x, length), pieces(y, length)
+
+
+def _lags(x: Floats, y: Floats, most: int) -> int:
+    return min(most, int(min(x.shape[1], y.shape[1])) // 2)  # beyond, the estimate is mostly its bias
+
+
+def _draw_lags(axes: Axes, real: Floats, synthetic: Floats) -> None:
+    """Draw correlations (pieces, lags) of both sides; a constant piece has none and is left out."""
+    at = np.arange(1, real.shape[1] + 1)
+    real, synthetic = (r[np.isfinite(r).all(axis=1)] for r in (real, synthetic))
+    if len(synthetic):
+        low, high = np.quantile(synthetic, [0.05, 0.95], axis=0)
+        label = "single synthetic paths, 5–95 %"
+        axes.fill_between(at, low, high, color=SYNTHETIC, alpha=0.2, linewidth=0, label=label)
+        axes.plot(at, synthetic.mean(axis=0), color=SYNTHETIC, linewidth=1.6, label="synthetic, mean over paths")
+    if len(real):
+        axes.plot(at, real.mean(axis=0), color=REAL, linewidth=1.2, label=_pieces_label(len(real)))
+
+
+def _finish_lags(axes: Axes, what: str) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axes.axhline(0, color=REFERENCE, linewidth=0.8)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set(xlabel="lag (steps)", ylabel=what)
+
+
+def _pieces_label(count: int) -> str:
+    return "real" if count == 1 else f"real, mean over {count:,} pieces"
+
+
+def draw_kurtosis(axes: Axes, x: Floats, y: Floats) -> tuple[list[int], Floats, Floats]:
+    """Draw the kurtosis of returns summed over `HORIZONS`, (paths, time, 1): all real, and synthetic with its band.
+
+    The band is that of batches of synthetic paths with as many returns as the real history has.
+
+    Returns
+    -------
+    horizons that the paths are long enough for, real and synthetic kurtosis (horizons,)
+    """
+    from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
+
+    length = min(x.shape[1], y.shape[1])
+    horizons = [h for h in HORIZONS if 2 * h <= length]
+    if not horizons:
+        raise DataError(f"The kurtosis of one step needs paths of at least 2 returns, these have {length:,}.")
+    parts = batches(y, x.shape[0] * x.shape[1])[..., 0]
+    real, ours = (np.array([_kurtosis_of_sums(r[..., 0], h) for h in horizons]) for r in _one_length(x, y))
+    at = np.arange(len(horizons))
+    if len(parts) >= MIN_BATCHES:
+        each = np.array([[_kurtosis_of_sums(part, h) for h in horizons] for part in parts])
+        low, high = np.quantile(each[np.isfinite(each).all(axis=1)], [0.05, 0.95], axis=0)
+        axes.fill_between(at, low, high, color=SYNTHETIC, alpha=0.2, linewidth=0)
+    axes.plot(at, ours, color=SYNTHETIC, marker="o", markersize=4, linewidth=1.6)
+    axes.plot(at, real, color=REAL, marker="o", markersize=4, linewidth=1.2)
+    axes.axhline(3, color=REFERENCE, linestyle="--", linewidth=1)
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 2.5, 3, 4, 5, 7)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_major_locator(FixedLocator(at.tolist()))
+    axes.set_xticklabels([str(h) for h in horizons])
+    axes.set(xlabel="steps in a sum", ylabel="kurtosis")
+    return horizons, real, ours
+
+
+def batches(y: Floats, returns: int) -> Floats:
+    """Paths (paths, time, assets) in batches of about as many returns as are asked for: (batches, n, time, assets)."""
+    paths, time, assets = y.shape
+    time = min(time, returns)
+    each = min(paths, max(1, round(returns / time)))
+    count = paths // each
+    return y[: count * each, :time].reshape(count, each, time, assets)
+
+
+def _kurtosis_of_sums(r: Floats, horizon: int) -> float:
+    """Kurtosis of all overlapping sums of ``horizon`` returns within a path, (paths, time); NaN for constant ones."""
+    total = np.concatenate((np.zeros((len(r), 1)), r.cumsum(axis=1)), axis=1)
+    sums = total[:, horizon:] - total[:, :-horizon]
+    deviation = sums - sums.mean()
+    variance = np.square(deviation).mean()
+    return float(np.square(np.square(deviation)).mean() / variance**2) if variance > 0 else float("nan")
+
+
+def draw_drawdowns(axes: Axes, x: Floats, y: Floats) -> tuple[float, float]:
+    """Draw the share of paths whose deepest drawdown is at most so deep, (paths, time, 1), on pieces of one length.
+
+    The band holds 90 % of such curves if the real pieces came from the synthetic law and were independent.
+
+    Returns
+    -------
+    median deepest drawdown of the real pieces and of the synthetic paths, as shares
+    """
+    from scipy.stats import binom
+
+    real, ours = (np.sort(max_drawdown(r[..., 0])) for r in _one_length(x, y))
+    at = np.linspace(0, 1.05 * max(real[-1], float(np.quantile(ours, 0.999))), 120)
+    share = np.searchsorted(ours, at, side="right") / len(ours)
+    low, high = (binom.ppf(level, len(real), share) / len(real) for level in (0.05, 0.95))
+    axes.fill_between(100 * at, low, high, color=SYNTHETIC, alpha=0.2, linewidth=0)
+    axes.plot(100 * at, share, color=SYNTHETIC, linewidth=1.6)
+    steps = np.concatenate(([0], np.arange(1, len(real) + 1) / len(real), [1]))
+    axes.step(100 * np.concatenate(([0], real, at[-1:])), steps, color=REAL, linewidth=1.2, where="post")
+    axes.set(xlabel="deepest drawdown of a path (%)", ylabel="share of paths below", ylim=(-0.02, 1.02))
+    return float(np.median(real)), float(np.median(ours))
+
+
+def max_drawdown(r: Floats) -> Floats:
+    """Deepest fall of the price from its highest level before, of each path of log returns: (paths, time) -> share."""
+    level = np.concatenate((np.zeros((len(r), 1)), r.cumsum(axis=1)), axis=1)
+    return np.asarray(1 - np.exp((level - np.maximum.accumulate(level, axis=1)).min(axis=1)))
+
+
+def draw_neighbours(axes: Axes, synthetic: Floats, training: Floats) -> None:
+    """Draw a synthetic window of returns over the nearest one of the training data, (steps,) each."""
+    at = np.arange(1, len(synthetic) + 1)
+    axes.plot(at, training, color=REAL, linewidth=1.2)
+    axes.plot(at, synthetic, color=SYNTHETIC, linewidth=1.4)
+    axes.axhline(0, color=REFERENCE, linewidth=0.8)
+    axes.set_xlabel("step")
+
+
+# several assets -------------------------------------------------------------------------------------------------------
+
+
+def draw_correlation(axes: Axes, matrix: Floats, names: Sequence[str]) -> None:
+    """Draw a matrix of correlations as fields, the stronger the fuller; with numbers where there is room."""
+    from matplotlib.collections import PatchCollection
+    from matplotlib.colors import to_rgba
+    from matplotlib.patches import Rectangle
+
+    n = len(matrix)
+    fields = [(i, j) for i in range(n) for j in range(n) if i != j and np.isfinite(matrix[i, j])]
+    colours = [to_rgba(ABOVE if matrix[i, j] > 0 else BELOW, min(1.0, abs(matrix[i, j]))) for i, j in fields]
+    squares = PatchCollection([Rectangle((j - 0.48, i - 0.48), 0.96, 0.96) for i, j in fields])
+    squares.set(facecolor=colours, edgecolor="none")
+    axes.add_collection(squares)
+    if n <= 10:
+        for i, j in fields:
+            axes.text(j, i, f"{matrix[i, j]:.2f}".replace("-", "−"), ha="center", va="center")
+    axes.set(xlim=(-0.5, n - 0.5), ylim=(n - 0.5, -0.5), aspect="equal")
+    axes.set_xticks(range(n), labels=names, rotation=0 if n * max(map(len, names)) <= 30 else 90)
+    axes.set_yticks(range(n), labels=names)
+    axes.tick_params(length=0)
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+
+
+def draw_tail_dependence(axes: Axes, x: Floats, y: Floats) -> None:
+    """Draw P(one asset in its lower tail, given that another is), mean over pairs, against the level of the tail.
+
+    Real (time, assets), and synthetic (paths, time, assets) with the band of batches of as many returns.
+    """
+    levels = np.array([level for level in TAIL_LEVELS if level * len(x) >= MIN_TAIL])
+    if not len(levels):
+        raise DataError(
+            f"Tails need at least {MIN_TAIL / TAIL_LEVELS[-1]:.0f} real returns, the history has {len(x):,}."
+        )
+    parts = batches(y, len(x))
+    if len(parts) >= MIN_BATCHES:
+        each = np.array([_tail_concentration(part.reshape(-1, part.shape[-1]), levels) for part in parts])
+        low, high = np.quantile(each, [0.05, 0.95], axis=0)
+        axes.fill_between(100 * levels, low, high, color=SYNTHETIC, alpha=0.2, linewidth=0)
+    ours = _tail_concentration(y.reshape(-1, y.shape[-1]), levels)
+    axes.plot(100 * levels, ours, color=SYNTHETIC, marker="o", markersize=3, linewidth=1.6)
+    axes.plot(100 * levels, _tail_concentration(x, levels), color=REAL, marker="o", markersize=3, linewidth=1.2)
+    axes.plot(100 * levels, levels, color=REFERENCE, linestyle="--", linewidth=1)
+    axes.set(xlabel="level of the tail (%)", ylabel="chance that another asset is in its tail", ylim=(0, None))
+
+
+def _tail_concentration(r: Floats, levels: Floats) -> Floats:
+    """Lower-tail dependence at several levels from one sorting: (time, assets) -> (levels,)."""
+    ordered = np.sort(r, axis=0)
+    pairs = np.triu_indices(r.shape[1], 1)
+    values = []
+    for level in levels:
+        low = (r <= ordered[max(1, round(level * len(r))) - 1]).astype(np.float64)
+        size = np.sqrt(low.sum(axis=0))
+        values.append((low.T @ low / np.outer(size, size))[pairs].mean())
+    return np.array(values)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tsgan.calendars import iso
-from tsgan.evaluation.baselines import gjr_forecasts, historical_forecasts
+from tsgan.evaluation.forecasts import gjr_forecasts, historical_forecasts
 from tsgan.evaluation.scores import fz0
 from tsgan.returns import Floats
 

@@ -637,24 +637,61 @@ def test_info(project: Project) -> None:
         assert sentence in text
 
 
-def test_evaluate_prints_a_table(project: Project) -> None:
-    code, out, err = tsgan("evaluate", project.prices, project.synth)
-    assert (code, err) == (0, "")
-    assert out.split()[:5] == ["asset", "fact", "real", "synthetic", "difference"]
+def test_evaluate_prints_a_table_a_verdict_and_writes_a_report(project: Project, tmp_path: Path) -> None:
+    report = tmp_path / "report.html"
+    code, out, err = tsgan("evaluate", project.prices, project.synth, "--out", report)
+    assert code == 0
+    assert out.split()[:5] == ["asset", "measure", "real", "synthetic", "distance"]
     assert "volatility" in out
+    assert "negative controls" in out
+    assert any(line.startswith(("PASS: ", "WARN: ", "FAIL: ")) for line in out.splitlines())
+    assert out.endswith(f"wrote {report}\n")
+    assert "noise floor" in err
     assert "\x1b" not in out
+    assert report.read_text().startswith("<!DOCTYPE html>")
+    assert tsgan("evaluate", project.prices, project.synth, "--out", report).code == 2  # named: not replaced unasked
 
 
-def test_evaluate_json(project: Project) -> None:
-    code, out, err = tsgan("evaluate", project.prices, project.synth, "--json", "--columns", "A")
+def test_evaluate_replaces_its_own_report_only(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        assert tsgan("evaluate", project.prices, project.synth, "--quiet") == (0, "", "")
+    (tmp_path / "report.html").write_text("<p>mine</p>")
+    result = tsgan("evaluate", project.prices, project.synth, "--quiet")
+    assert result.code == 2
+    assert "report.html exists; replace it with --force" in result.err
+    assert (tmp_path / "report.html").read_text() == "<p>mine</p>"
+
+
+def test_evaluate_json(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, err = tsgan("evaluate", project.prices, project.synth, "--json", "--quiet", "--columns", "A")
     assert (code, err) == (0, "")
     result = json.loads(out)
-    assert (result["real"], result["synthetic"]) == (str(project.prices), str(project.synth))
-    (volatility,) = [row for row in result["facts"] if row["fact"] == "volatility"]
+    assert result["settings"]["files"] == {"real": str(project.prices), "synthetic": str(project.synth)}
+    assert result["verdict"] in {"pass", "warn", "fail"}
+    (volatility,) = [row for row in result["measures"] if row["measure"] == "volatility"]
     returns = np.diff(np.log(pd.read_csv(project.prices)["A"]))
     assert volatility["asset"] == "A"
-    np.testing.assert_allclose(volatility["real"], returns.std() * np.sqrt(252), rtol=0.02)
-    np.testing.assert_allclose(volatility["difference"], volatility["synthetic"] - volatility["real"])
+    np.testing.assert_allclose(volatility["real"], returns.std(), rtol=0.02)
+    assert len(result["controls"]) == 6
+    assert files(tmp_path) == set()
+
+
+def test_evaluate_ranks_and_fails_on_request(project: Project, tmp_path: Path) -> None:
+    wild = pd.read_csv(project.synth)
+    wild["A"] = 100 * (wild["A"] / 100) ** 3
+    wild.to_csv(tmp_path / "wild.csv", index=False)
+    command = ("evaluate", project.prices, tmp_path / "wild.csv", "--json", "--quiet", "--against", "baselines")
+    code, out, err = tsgan(*command, "--fail-on", "fail", "--test", project.prices)
+    assert code == 1
+    assert err == "the verdict is fail, and --fail-on is fail\n"
+    result = json.loads(out)
+    assert result["ranking"][-1]["name"] == "synthetic"
+    assert len(result["ranking"]) == 11
+    assert tsgan(*command).code == 0  # only on request
 
 
 @pytest.mark.parametrize("name", ["evaluate", "plot"])
@@ -672,9 +709,10 @@ def test_different_assets_are_refused(project: Project, tmp_path: Path, name: st
 def test_assets_that_were_not_learned_are_left_out(project: Project, tmp_path: Path) -> None:
     more = tmp_path / "more.csv"
     pd.read_csv(project.prices).assign(B=lambda table: table["A"] * 2).to_csv(more, index=False)
-    alone, among = (tsgan("evaluate", real, project.synth) for real in (project.prices, more))
+    command = ("evaluate", project.synth, "--json", "--quiet")
+    alone, among = (tsgan(command[0], real, *command[1:]) for real in (project.prices, more))
     assert alone.code == among.code == 0
-    assert alone.out == among.out
+    assert json.loads(alone.out)["measures"] == json.loads(among.out)["measures"]
 
 
 def test_plot_writes_a_picture(project: Project, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import torch
 
 from tsgan.config import Config
 from tsgan.datasets.processes import Garch
-from tsgan.evaluation.facts import acf
+from tsgan.evaluation.measures import acf
 from tsgan.fitting import fit_laws
 from tsgan.law import Law
 

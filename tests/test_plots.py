@@ -12,7 +12,7 @@ import pytest
 from tsgan.datasets.processes import Garch, GarchPair, prices
 from tsgan.errors import DataError
 from tsgan.evaluation import overview
-from tsgan.evaluation.facts import acf
+from tsgan.evaluation.measures import acf
 
 
 def after(real: pd.DataFrame, returns: Any) -> pd.DataFrame:

@@ -1,0 +1,435 @@
+"""Whether synthetic paths are good: every measure against its noise floor, controls, copies and classical methods.
+
+The rule: a measure fails where it is further from the data than 99 of 100 true replicates are in their *worst* measure,
+and warns where it lies beyond its own 95 % quantile. So independent paths of the true law pass 99 times of 100, however
+many measures there are.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from joblib import cpu_count
+
+from tsgan.errors import DataError
+from tsgan.evaluation.baselines import fit_baselines
+from tsgan.evaluation.controls import CONTROLS
+from tsgan.evaluation.copies import Copies, copy_guard
+from tsgan.evaluation.floor import Draw, Floor, Sample, noise_floor, pseudo_histories
+from tsgan.evaluation.measures import MEASURES, Floats, needs
+from tsgan.evaluation.tables import path_arrays, price_returns
+
+DRAWS = 300
+OWN = "synthetic"
+_CERTAIN = 0.99  # a true replicate passes so often
+_WORST = {"not computable": -1, "pass": 0, "warn": 1, "fail": 2}
+_CANDIDATE_RETURNS = 10  # times the history's: returns of a control or a classical method
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The result of :func:`evaluate`.
+
+    Attributes
+    ----------
+    table : one row a measure and asset: asset, fact, measure, meaning, unit, real, synthetic, distance, floor_low,
+        floor_median, floor_high (5, 50, 95 % of the noise floor), ratio (distance over the floor's median), verdict
+        (pass, warn, fail, not computable), words, baseline (the best classical method) and baseline_distance
+    verdict : pass, warn or fail: the worst of the table and of the copy guard
+    headline : the verdict in a sentence
+    reasons : further sentences
+    controls : one row a negative control: control, verdict, worst_measure, worst_ratio, words
+    copies : what the copy guard found
+    ranking : rank, name, mean_rank, pooled_ratio, failed, copies, words; None unless classical methods were asked for;
+        those that fail a measure or replay the data come last
+    real : (time, assets) log returns
+    synthetic : (paths, length, assets) log returns
+    real_prices : DatetimeIndex, one column an asset
+    synthetic_prices : (paths, length + 1, assets)
+    assets : names
+    settings : seed, draws, command, versions, files, seconds
+    """
+
+    table: pd.DataFrame
+    verdict: str
+    headline: str
+    reasons: list[str]
+    controls: pd.DataFrame
+    copies: dict[str, Any]
+    ranking: pd.DataFrame | None
+    real: Floats
+    synthetic: Floats
+    real_prices: pd.DataFrame
+    synthetic_prices: Floats
+    assets: list[str]
+    settings: dict[str, Any]
+
+    def failed(self, on: str) -> bool:
+        """Whether the verdict is as bad as ``on``, "fail" or "warn"."""
+        return _WORST[self.verdict] >= _WORST[on]
+
+    def to_frame(self) -> pd.DataFrame:
+        """The table of measures."""
+        return self.table.copy()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON; NaN where a measure cannot be computed."""
+        copies = {name: value for name, value in self.copies.items() if name != "pairs"}
+        return {
+            "verdict": self.verdict,
+            "headline": self.headline,
+            "reasons": self.reasons,
+            "measures": self.table.to_dict("records"),
+            "controls": self.controls.to_dict("records"),
+            "copies": copies,
+            "ranking": None if self.ranking is None else self.ranking.to_dict("records"),
+            "settings": self.settings,
+        }
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        columns = ["asset", "fact", "measure", "real", "synthetic", "ratio", "verdict"]
+        table = self.table[columns].to_html(index=False, float_format="{:.4g}".format)
+        return f"<p><b>{self.verdict}</b>: {escape(self.headline)}</p>{table}"
+
+
+def evaluate(
+    real: pd.DataFrame,
+    paths: pd.DataFrame,
+    *,
+    against_baselines: bool = False,
+    test: pd.DataFrame | None = None,
+    draws: int = DRAWS,
+    seed: int = 0,
+    settings: dict[str, Any] | None = None,
+    progress: Callable[[str, float], None] = lambda stage, share: None,
+) -> Evaluation:
+    """Judge synthetic price paths against the prices that they imitate.
+
+    Parameters
+    ----------
+    real : DataFrame
+        Prices that the generator has seen, one column an asset, DatetimeIndex; may hold more assets than the paths.
+    paths : DataFrame
+        Long table of synthetic prices: path, date, then one column an asset, as `read_paths` returns it.
+    against_baselines : bool
+        Rank the paths among the classical methods, fitted to ``real``.
+    test : DataFrame, optional
+        Later prices that no one has seen: the ranking is made on them. Without them it is made on ``real``, where
+        methods that replay the data look better than they are.
+    draws : int
+        Pseudo-histories of the noise floor.
+    seed : int
+        Of all random draws.
+    settings : dict, optional
+        What a report should say about where the data came from: files, command.
+    progress : callable
+        Called with the stage and the share of the whole that is done.
+
+    Raises
+    ------
+    DataError
+        The prices cannot be used, or an asset of the paths is not among the real ones.
+    """
+    begin = time.perf_counter()
+    arrays = path_arrays(paths)
+    synthetic, assets = arrays.returns, arrays.assets
+    prices = _columns(real, assets, "the real prices")
+    history = price_returns(prices)
+    progress("noise floor", 0.0)
+    judge = Judge.of(history, synthetic.shape, draws, seed, lambda share: progress("noise floor", 0.6 * share))
+    progress("measures", 0.6)
+    own = judge.scores(synthetic)
+    copies = copy_guard(history, synthetic, seed)
+    candidates = _Candidates(history, synthetic.shape, seed)
+    progress("controls", 0.7)
+    controls = _controls(judge, candidates, history, seed)
+    ranking, best = None, None
+    if against_baselines:
+        progress("classical methods", 0.8)
+        others = candidates.baselines()
+        best = _best({name: judge.scores(drawn) for name, drawn in others.items()})
+        bench = judge
+        if test is not None:
+            progress("held-out prices", 0.85)
+            later = price_returns(_columns(test, assets, "the later prices"))
+            bench = Judge.of(later, synthetic.shape, draws, seed)
+        ranking = _ranking(bench, {OWN: synthetic, **others}, seed, history, held_out=test is not None)
+    table = _table(judge, own, synthetic, assets, best)
+    verdict = max([*table["verdict"], copies.verdict, "pass"], key=_WORST.__getitem__)
+    progress("done", 1.0)
+    return Evaluation(
+        table=table,
+        verdict=verdict,
+        headline=_headline(table, copies, verdict),
+        reasons=_reasons(controls, copies, ranking),
+        controls=controls,
+        copies=copies.to_dict(),
+        ranking=ranking,
+        real=history,
+        synthetic=synthetic,
+        real_prices=prices,
+        synthetic_prices=arrays.prices,
+        assets=assets,
+        settings={
+            "seed": seed,
+            "draws": draws,
+            "versions": {"tsgan": version("tsgan"), "python": platform.python_version(), "numpy": np.__version__},
+            "seconds": round(time.perf_counter() - begin, 1),
+            **(settings or {}),
+        },
+    )
+
+
+class Judge(NamedTuple):
+    """One history, what its measures are and how far from it chance alone goes."""
+
+    real: Sample
+    length: int
+    floor: Floor
+    limit: float
+    """The excess from which a measure fails"""
+
+    @classmethod
+    def of(
+        cls,
+        history: Floats,
+        shape: tuple[int, ...],
+        draws: int = DRAWS,
+        seed: int = 0,
+        progress: Callable[[float], None] = lambda share: None,
+        law: Draw | None = None,
+    ) -> Judge:
+        """Measure a history (time, assets) and its floor, for paths of a shape (paths, length, assets).
+
+        The floor comes from pseudo-histories, or from the law where that is known.
+        """
+        paths, length, _ = shape
+        floor = noise_floor(
+            MEASURES,
+            pseudo_histories(history) if law is None else [law],
+            len(history),
+            min(paths, 1000),
+            length,
+            draws=draws,
+            seed=seed,
+            jobs=min(cpu_count(), 4),
+            progress=progress,
+        )
+        compared = min(len(history), length)
+        return cls(Sample.of(history[None], compared), compared, floor, floor.limit(_CERTAIN))
+
+    def scores(self, paths: Floats) -> Floats:
+        """Distance of every column from the history: (columns,); NaN where it cannot be computed."""
+        other = Sample.of(paths, self.length)
+        parts = []
+        for measure, columns in zip(self.floor.measures, self.floor.columns, strict=True):
+            if needs(measure, other.seen_by(measure)) is None:
+                here, there = (measure.statistic(side.seen_by(measure)) for side in (self.real, other))
+                parts.append(measure.distance(here, there))
+            else:
+                parts.append(np.full(columns.stop - columns.start, np.nan))
+        return np.concatenate(parts)
+
+    def verdicts(self, scores: Floats) -> list[str]:
+        """Verdict of every column."""
+        return [
+            "not computable"
+            if np.isnan(excess)
+            else "fail"
+            if excess > self.limit
+            else "warn"
+            if excess > 1
+            else "pass"
+            for excess in self.floor.excess(scores)
+        ]
+
+    def names(self) -> list[str]:
+        """Measure of every column."""
+        return [
+            m.name for m, c in zip(self.floor.measures, self.floor.columns, strict=True) for _ in range(c.start, c.stop)
+        ]
+
+
+class _Candidates:
+    """Paths of other generators, enough of them to know their law."""
+
+    def __init__(self, history: Floats, shape: tuple[int, ...], seed: int) -> None:
+        self.history, self.length, self.seed = history, shape[1], seed
+        self.paths = int(np.clip(np.ceil(_CANDIDATE_RETURNS * len(history) / self.length), 20, 1000))
+
+    def controls(self) -> list[tuple[str, Floats]]:
+        rng = np.random.default_rng((self.seed, 6))
+        return [(name, draw(self.history, self.paths, self.length, rng)) for name, draw in CONTROLS.items()]
+
+    def baselines(self) -> dict[str, Floats]:
+        fitted = fit_baselines(self.history)
+        return {name: baseline.sample(self.paths, self.length, self.seed) for name, baseline in fitted.items()}
+
+
+def _controls(judge: Judge, candidates: _Candidates, history: Floats, seed: int) -> pd.DataFrame:
+    rows = []
+    for name, drawn in candidates.controls():
+        scores = judge.scores(drawn)
+        copies = copy_guard(history, drawn, seed)
+        worst = int(np.nanargmax(judge.floor.excess(scores)))
+        verdicts = judge.verdicts(scores)
+        verdict = max([*verdicts, copies.verdict], key=_WORST.__getitem__)
+        failed = verdicts.count("fail")
+        parts = [f"fails {failed} of {len(scores)} measures"] if failed else []
+        parts += ["is a copy"] if copies.verdict == "fail" else []
+        words = " and ".join(parts).capitalize() + "." if parts else "Not told from the data by these measures."
+        rows.append(
+            (name, verdict, judge.names()[worst], float(scores[worst] / judge.floor.quantile(0.5)[worst]), words)
+        )
+    return pd.DataFrame(rows, columns=["control", "verdict", "worst_measure", "worst_ratio", "words"])
+
+
+def _best(scores: dict[str, Floats]) -> tuple[list[str], Floats]:
+    """Best classical method of every column, and its distance."""
+    names, values = list(scores), np.where(np.isnan(list(scores.values())), np.inf, list(scores.values()))
+    return [names[i] for i in values.argmin(axis=0)], np.asarray(values.min(axis=0))
+
+
+def _ranking(judge: Judge, paths: dict[str, Floats], seed: int, history: Floats, held_out: bool) -> pd.DataFrame:
+    """Those that fail, or replay the data, come after all others; within each group the pooled ratio decides."""
+    scores = np.array([judge.scores(drawn) for drawn in paths.values()])
+    median = judge.floor.quantile(0.5)
+    usable = ~np.isnan(judge.floor.excess(scores)).any(axis=0)
+    floored = np.maximum(scores[:, usable], median[usable])  # below the floor's median no difference means anything
+    guards = [copy_guard(history, drawn, seed).verdict for drawn in paths.values()]
+    failed = ["fail" in judge.verdicts(s) for s in scores]
+    table = pd.DataFrame(
+        {
+            "name": list(paths),
+            "mean_rank": pd.DataFrame(floored).rank(axis=0).mean(axis=1),
+            "pooled_ratio": np.exp(np.log(floored / median[usable]).mean(axis=1)),
+            "failed": failed,
+            "copies": [guard == "fail" for guard in guards],
+        }
+    )
+    table["out"] = table["failed"] | table["copies"]
+    table = table.sort_values(["out", "pooled_ratio", "mean_rank"], ignore_index=True).drop(columns="out")
+    table.insert(0, "rank", np.arange(1, len(table) + 1))
+    where = "prices that no method has seen" if held_out else "the prices that all methods were fitted to"
+    table["words"] = [
+        f"{row['pooled_ratio']:.2f} times the noise floor's median over {int(usable.sum())} measures on {where}"
+        + ("; fails a measure" if row["failed"] else "")
+        + ("; replays the data" if row["copies"] else "")
+        for row in table.to_dict("records")
+    ]
+    return table
+
+
+def _table(
+    judge: Judge, own: Floats, synthetic: Floats, assets: list[str], best: tuple[list[str], Floats] | None
+) -> pd.DataFrame:
+    low, median, high = (judge.floor.quantile(level) for level in (0.05, 0.5, 0.95))
+    verdicts = judge.verdicts(own)
+    shown = Sample.of(synthetic, judge.length)
+    place = dict(zip([m.name for m in judge.floor.measures], judge.floor.columns, strict=True))
+    rows: list[dict[str, Any]] = []
+    for measure in MEASURES:
+        about = {"fact": measure.fact, "measure": measure.name, "meaning": measure.meaning, "unit": measure.unit}
+        why = needs(measure, judge.real.seen_by(measure)) or needs(measure, shown.seen_by(measure))
+        if why is not None or measure.name not in place:
+            if measure.min_assets <= len(assets):
+                rows.append(
+                    {
+                        "asset": "all",
+                        **about,
+                        "verdict": "not computable",
+                        "words": f"Not computable: {why}.",
+                        "baseline": "",
+                    }
+                )
+            continue
+        here, there = (measure.number(measure.statistic(side.seen_by(measure))) for side in (judge.real, shown))
+        for i, column in enumerate(range(place[measure.name].start, place[measure.name].stop)):
+            row = {
+                "asset": assets[i] if measure.min_assets == 1 else "all",
+                **about,
+                "real": float(here[i]),
+                "synthetic": float(there[i]),
+                "distance": float(own[column]),
+                "floor_low": float(low[column]),
+                "floor_median": float(median[column]),
+                "floor_high": float(high[column]),
+                "ratio": float(own[column] / median[column]) if median[column] > 0 else float("nan"),
+                "verdict": verdicts[column],
+            }
+            row |= {"words": _words(row), "baseline": ""}
+            if best is not None:
+                row |= {"baseline": best[0][column], "baseline_distance": float(best[1][column])}
+            rows.append(row)
+    columns = ["asset", "fact", "measure", "meaning", "unit", "real", "synthetic", "distance", "floor_low"]
+    columns += ["floor_median", "floor_high", "ratio", "verdict", "words", "baseline", "baseline_distance"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _words(row: dict[str, Any]) -> str:
+    if row["verdict"] == "not computable":
+        return "Not computable: the returns of one side are constant, or its tail holds no losses."
+    numbers = f"{row['synthetic']:.3g} against {row['real']:.3g} in the data"
+    if row["verdict"] == "fail":
+        return f"{numbers}: further away than chance allows in any measure."
+    if row["verdict"] == "warn":
+        return f"{numbers}: further away than 95 of 100 independent samples."
+    if row["distance"] < row["floor_low"]:
+        return f"{numbers}: nearer than 95 of 100 independent samples; look at the copy guard."
+    return f"{numbers}: within chance."
+
+
+def _headline(table: pd.DataFrame, copies: Copies, verdict: str) -> str:
+    known = table[table["verdict"] != "not computable"]
+    failed, warned = (known[known["verdict"] == v] for v in ("fail", "warn"))
+    if len(failed):
+        worst = failed.to_dict("records")[int(failed["ratio"].to_numpy().argmax())]
+        return (
+            f"{len(failed)} of {len(known)} measures are further from the data than chance allows; the worst is "
+            f"{worst['measure']} of {worst['asset']}, {worst['words']}"
+        )
+    if copies.verdict == "fail":
+        return copies.words
+    expected = 0.05 * len(known)
+    if verdict == "warn":
+        return (
+            f"No measure is beyond what chance allows, {len(warned)} of {len(known)} lie beyond their own 95 % "
+            f"quantile ({expected:.0f} would by chance)."
+        )
+    return f"The paths are not told from the data by any of {len(known)} measures, and they are new."
+
+
+def _reasons(controls: pd.DataFrame, copies: Copies, ranking: pd.DataFrame | None) -> list[str]:
+    caught = controls[controls["verdict"] == "fail"]["control"].tolist()
+    missed = [name for name in controls["control"] if name not in caught]
+    sentences = [copies.words, f"Of {len(controls)} negative controls {len(caught)} fail, as they must."]
+    if missed:
+        why = "This history is too short or has too little of the fact that they violate"
+        sentences.append(f"Not caught: {', '.join(missed)}. {why}.")
+    if ranking is not None:
+        first, own = ranking.iloc[0], ranking[ranking["name"] == OWN].iloc[0]
+        if first["name"] == OWN:
+            sentences.append(f"Best of {len(ranking)}: the synthetic paths, {own['words']}.")
+        else:
+            sentences.append(
+                f"{first['name']} is best of {len(ranking)}, {first['words']}; the synthetic paths come "
+                f"{int(own['rank'])}. with {own['pooled_ratio']:.2f}."
+            )
+    return sentences
+
+
+def _columns(prices: pd.DataFrame, assets: list[str], source: str) -> pd.DataFrame:
+    missing = [name for name in assets if name not in {str(c) for c in prices.columns}]
+    if missing:
+        there = ", ".join(map(str, prices.columns))
+        raise DataError(f"{source} have no column {', '.join(missing)}, which the paths have; there are {there}")
+    return prices.set_axis([str(c) for c in prices.columns], axis=1)[assets]

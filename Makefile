@@ -40,9 +40,9 @@ demo: $(STAMP)
 	cd demo && $(BIN)/tsgan data sp500 --out prices.csv --force
 	cd demo && $(BIN)/tsgan fit prices.csv --force
 	cd demo && $(BIN)/tsgan sample --n 1000 --out synth.csv --force
-	cd demo && $(BIN)/tsgan evaluate prices.csv synth.csv
+	cd demo && $(BIN)/tsgan evaluate prices.csv synth.csv --against baselines
 	cd demo && $(BIN)/tsgan plot prices.csv synth.csv --out demo.png --force
-	@echo "The paths are in demo/synth.csv, the picture is demo/demo.png."
+	@echo "The paths are in demo/synth.csv, the report is demo/report.html, the picture demo/demo.png."
 
 clean:
 	rm -rf $(VENV) build dist demo *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

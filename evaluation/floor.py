@@ -24,6 +24,7 @@ from tsgan.evaluation.measures import Floats, Measure, needs, pieces
 
 MEAN_BLOCK = 250
 _RETURNS, _SIDES = 200, 20  # the paths' own sampling error: draw them until they have 200 times the history's returns
+_BATCHES = 10  # of histories, between which progress is told
 Draw = Callable[[int, int, int], Floats]
 """Draws a sample of a law: (paths, length, seed) -> log returns (paths, length, assets)"""
 
@@ -150,14 +151,18 @@ def noise_floor(
         progress(0.3 * len(synthetic) / len(shown))
     rows: list[Floats] = []
     with Parallel(n_jobs=jobs) as parallel:
-        for batch in np.array_split(np.arange(draws), max(1, min(draws, 10))):
-            work = [
-                delayed(_distances)(
-                    usable, laws[i % len(laws)](1, time, seed + 1000 + int(i)), compared, synthetic[i % len(shown)]
+        for batch in np.array_split(np.arange(draws), max(1, min(draws, _BATCHES))):
+            each = -(-len(batch) // len(laws))
+            drawn = [law(each, time, seed + 1000 + int(batch[0])) for law in laws]
+            histories = [drawn[i % len(laws)][i // len(laws), None] for i in range(len(batch))]
+            # the paths are of the history's own law, each side in its turn
+            places = [i % len(laws) + len(laws) * (int(batch[0] + i) // len(laws) % sides) for i in range(len(batch))]
+            rows.extend(
+                parallel(
+                    delayed(_distances)(usable, history, compared, synthetic[place])
+                    for place, history in zip(places, histories, strict=True)
                 )
-                for i in batch
-            ]
-            rows.extend(parallel(work))
+            )
             progress(0.3 + 0.7 * len(rows) / draws)
     widths = [m.distance(s, s).shape[0] for m, s in zip(usable, synthetic[0], strict=True)]
     ends = np.cumsum([0, *widths])

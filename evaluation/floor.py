@@ -18,8 +18,8 @@ from typing import NamedTuple
 import numpy as np
 from joblib import Parallel, delayed
 
-from tsgan.errors import DataWarning
-from tsgan.evaluation.baselines import fit_baselines
+from tsgan.errors import DataError, DataWarning
+from tsgan.evaluation.baselines import MIN_ROWS, fit_baselines
 from tsgan.evaluation.measures import Floats, Measure, needs, pieces
 
 MEAN_BLOCK = 250
@@ -104,6 +104,8 @@ def block_bootstrap(returns: Floats, mean_block: float = MEAN_BLOCK) -> Draw:
 
 def pseudo_histories(returns: Floats) -> list[Draw]:
     """Laws that a history (time, assets) may be a sample of: its block bootstrap, and a GJR-GARCH if it is stable."""
+    if len(returns) < MIN_ROWS:
+        raise DataError(f"an evaluation needs at least {MIN_ROWS} real returns, got {len(returns)}")
     laws = [block_bootstrap(returns)]
     with warnings.catch_warnings(record=True) as doubts:
         warnings.simplefilter("always", DataWarning)
@@ -145,6 +147,9 @@ def noise_floor(
     ]  # the laws alternate
     first = Sample.of(laws[0](1, time, seed), compared)
     usable = tuple(m for m in measures if needs(m, first.seen_by(m)) is None and needs(m, shown[0].seen_by(m)) is None)
+    if not usable:
+        why = next(w for m in measures for s in (shown[0], first) if (w := needs(m, s.seen_by(m))))
+        raise DataError(f"no measure can be computed from {paths:,} paths of {length:,} returns: {why}")
     synthetic = []
     for side in shown:
         synthetic.append([m.statistic(side.seen_by(m)) for m in usable])

@@ -164,7 +164,9 @@ def evaluate(
             bench = Judge.of(later, synthetic.shape, draws, seed)
         ranking = _ranking(bench, {OWN: synthetic, **others}, seed, history, held_out=test is not None)
     table = _table(judge, own, synthetic, assets, best)
-    verdict = max([*table["verdict"], copies.verdict, "pass"], key=_WORST.__getitem__)
+    verdict = max([*table["verdict"], copies.verdict], key=_WORST.__getitem__)
+    if not (table["verdict"] != "not computable").any():
+        verdict = "fail"
     progress("done", 1.0)
     return Evaluation(
         table=table,
@@ -303,7 +305,8 @@ def _ranking(judge: Judge, paths: dict[str, Floats], seed: int, history: Floats,
     """Those that fail, or replay the data, come after all others; within each group the pooled ratio decides."""
     scores = np.array([judge.scores(drawn) for drawn in paths.values()])
     median = judge.floor.quantile(0.5)
-    usable = ~np.isnan(judge.floor.excess(scores)).any(axis=0)
+    usable = ~np.isnan(judge.floor.excess(scores[1:])).any(axis=0)  # a hole in the paths' own row counts against them
+    scores[0] = np.where(np.isnan(scores[0]), np.inf, scores[0])
     floored = np.maximum(scores[:, usable], median[usable])  # below the floor's median no difference means anything
     guards = [copy_guard(history, drawn, seed).verdict for drawn in paths.values()]
     failed = ["fail" in judge.verdicts(s) for s in scores]
@@ -390,6 +393,8 @@ def _words(row: dict[str, Any]) -> str:
 
 def _headline(table: pd.DataFrame, copies: Copies, verdict: str) -> str:
     known = table[table["verdict"] != "not computable"]
+    if known.empty:
+        return f"Nothing can be measured of these paths. {table['words'].iloc[0]}"
     failed, warned = (known[known["verdict"] == v] for v in ("fail", "warn"))
     if len(failed):
         worst = failed.to_dict("records")[int(failed["ratio"].to_numpy().argmax())]
@@ -405,16 +410,21 @@ def _headline(table: pd.DataFrame, copies: Copies, verdict: str) -> str:
             f"No measure is beyond what chance allows, {len(warned)} of {len(known)} lie beyond their own 95 % "
             f"quantile ({expected:.0f} would by chance)."
         )
-    return f"The paths are not told from the data by any of {len(known)} measures, and they are new."
+    new = ", and they are new" if copies.verdict == "pass" else ""
+    return f"The paths are not told from the data by any of {len(known)} measures{new}."
 
 
 def _reasons(controls: pd.DataFrame, copies: Copies, ranking: pd.DataFrame | None) -> list[str]:
     caught = controls[controls["verdict"] == "fail"]["control"].tolist()
     missed = [name for name in controls["control"] if name not in caught]
-    sentences = [copies.words, f"Of {len(controls)} negative controls {len(caught)} fail, as they must."]
+    sentences = [copies.words]
     if missed:
-        why = "This history is too short or has too little of the fact that they violate"
-        sentences.append(f"Not caught: {', '.join(missed)}. {why}.")
+        sentences.append(
+            f"Only {len(caught)} of {len(controls)} negative controls fail. Not caught: {', '.join(missed)}; history "
+            "or paths are too short to tell, or have too little of what they violate. Passing then says little."
+        )
+    else:
+        sentences.append(f"All {len(controls)} negative controls fail, as they must.")
     if ranking is not None:
         first, own = ranking.iloc[0], ranking[ranking["name"] == OWN].iloc[0]
         if first["name"] == OWN:

@@ -36,6 +36,10 @@ def draw(paths: int, length: int, seed: int) -> Floats:
     return LAW.simulate(paths, length, seed)[..., None]
 
 
+def mild(paths: int, length: int, seed: int) -> Floats:
+    return Garch().simulate(paths, length, seed)[..., None]
+
+
 @pytest.fixture(scope="module")
 def judge() -> Judge:
     """The exact floor of the law; each test puts its own history in."""
@@ -118,13 +122,12 @@ def test_copy_guard_finds_copies_even_scaled_and_accepts_new_paths() -> None:
     new = copy_guard(history, draw(50, 100, 8))
     assert new.verdict == "pass"
     assert new.share < 0.03
+    little = copy_guard(history[:300], mild(50, 100, 8))
+    assert little.verdict == "pass"
+    assert copy_guard(history[:300], CONTROLS["exact copy"](history[:300], 50, 100, rng)).verdict == "fail"
     short = copy_guard(history[:100], draw(50, 100, 8))
     assert short.verdict == "not computable"
     assert "200 real returns" in short.words
-
-
-def mild(paths: int, length: int, seed: int) -> Floats:
-    return Garch().simulate(paths, length, seed)[..., None]
 
 
 @pytest.fixture(scope="module")
@@ -173,11 +176,26 @@ def test_what_cannot_be_computed_is_said_and_the_rest_is_reported(real: pd.DataF
     assert "correlation" not in table.index  # one asset: nothing to say about several
 
 
-def test_a_constant_path_and_a_single_path_are_judged(real: pd.DataFrame) -> None:
-    constant = evaluate(real, long_table(real, np.zeros((3, 150, 1))), draws=20)
-    assert constant.verdict == "fail" or set(constant.table["verdict"]) == {"not computable"}
+def test_constant_paths_fail_and_a_single_path_is_judged(real: pd.DataFrame) -> None:
+    constant = evaluate(real, long_table(real, np.zeros((3, 150, 1))), against_baselines=True, draws=20)
+    assert constant.verdict == "fail"
+    assert "Nothing can be measured" in constant.headline
+    assert constant.ranking is not None
+    assert constant.ranking["name"].iloc[-1] == "synthetic"
     single = evaluate(real, long_table(real, mild(1, 300, 14)), draws=20)
     assert (single.table["verdict"] != "not computable").sum() > 30
+
+
+def test_what_is_too_short_for_everything_is_refused_with_a_sentence(real: pd.DataFrame) -> None:
+    with pytest.raises(DataError, match="no measure can be computed from 3 paths of 1 returns"):
+        evaluate(real, long_table(real, mild(3, 1, 15)), draws=20)
+    with pytest.raises(DataError, match="at least 50 real returns, got 30"):
+        evaluate(real.iloc[:31], long_table(real, mild(3, 150, 15)), draws=20)
+
+
+def test_an_evaluation_without_power_says_so(real: pd.DataFrame) -> None:
+    few = evaluate(real.iloc[:120], long_table(real, mild(20, 10, 15)), draws=40)
+    assert any("negative controls fail. Not caught" in sentence for sentence in few.reasons)
 
 
 def test_assets_that_the_prices_do_not_have_are_named(real: pd.DataFrame) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 from joblib import Parallel, delayed
 
 from tsgan.errors import DataError, DataWarning
-from tsgan.evaluation.baselines import MIN_ROWS, fit_baselines
+from tsgan.evaluation.baselines import MIN_ROWS, Bootstrap, fit_baselines
 from tsgan.evaluation.measures import Floats, Measure, needs, pieces
 
 MEAN_BLOCK = 250
@@ -87,19 +87,7 @@ def block_bootstrap(returns: Floats, mean_block: float = MEAN_BLOCK) -> Draw:
     returns : (time, assets) log returns; all assets of a day stay together, the end is followed by the start
     mean_block : mean length of the geometric blocks, in steps
     """
-    time = len(returns)
-
-    def draw(paths: int, length: int, seed: int) -> Floats:
-        rng = np.random.default_rng((seed, 250))
-        fresh = rng.random((paths, length)) < 1 / min(mean_block, time / 2)
-        fresh[:, 0] = True
-        starts = rng.integers(time, size=(paths, length))
-        steps = np.arange(length)
-        last = np.maximum.accumulate(np.where(fresh, steps, 0), axis=1)
-        rows = (np.take_along_axis(starts, last, axis=1) + steps - last) % time
-        return np.asarray(returns[rows])
-
-    return draw
+    return Bootstrap("block bootstrap", returns, min(mean_block, len(returns) / 2)).sample
 
 
 def pseudo_histories(returns: Floats) -> list[Draw]:

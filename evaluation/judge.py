@@ -156,13 +156,17 @@ def evaluate(
     if against_baselines:
         progress("classical methods", 0.8)
         others = candidates.baselines()
-        best = _best({name: judge.scores(drawn) for name, drawn in others.items()})
+        scores = {OWN: own, **{name: judge.scores(drawn) for name, drawn in others.items()}}
+        replays = {OWN: copies.verdict == "fail"}
+        replays |= {name: copy_guard(history, drawn, seed).verdict == "fail" for name, drawn in others.items()}
+        best = _best({name: scores[name] for name in others})
         bench = judge
         if test is not None:
             progress("held-out prices", 0.85)
             later = price_returns(_columns(test, assets, "the later prices"))
             bench = Judge.of(later, synthetic.shape, draws, seed)
-        ranking = _ranking(bench, {OWN: synthetic, **others}, seed, history, held_out=test is not None)
+            scores = {name: bench.scores(drawn) for name, drawn in {OWN: synthetic, **others}.items()}
+        ranking = _ranking(bench, scores, replays, held_out=test is not None)
     table = _table(judge, own, synthetic, assets, best)
     verdict = max([*table["verdict"], copies.verdict], key=_WORST.__getitem__)
     if not (table["verdict"] != "not computable").any():
@@ -301,22 +305,21 @@ def _best(scores: dict[str, Floats]) -> tuple[list[str], Floats]:
     return [names[i] for i in values.argmin(axis=0)], np.asarray(values.min(axis=0))
 
 
-def _ranking(judge: Judge, paths: dict[str, Floats], seed: int, history: Floats, held_out: bool) -> pd.DataFrame:
+def _ranking(judge: Judge, distances: dict[str, Floats], replays: dict[str, bool], held_out: bool) -> pd.DataFrame:
     """Those that fail, or replay the data, come after all others; within each group the pooled ratio decides."""
-    scores = np.array([judge.scores(drawn) for drawn in paths.values()])
+    scores = np.array(list(distances.values()))
     median = judge.floor.quantile(0.5)
     usable = ~np.isnan(judge.floor.excess(scores[1:])).any(axis=0)  # a hole in the paths' own row counts against them
     scores[0] = np.where(np.isnan(scores[0]), np.inf, scores[0])
-    floored = np.maximum(scores[:, usable], median[usable])  # below the floor's median no difference means anything
-    guards = [copy_guard(history, drawn, seed).verdict for drawn in paths.values()]
     failed = ["fail" in judge.verdicts(s) for s in scores]
+    floored = np.maximum(scores[:, usable], median[usable])  # below the floor's median no difference means anything
     table = pd.DataFrame(
         {
-            "name": list(paths),
+            "name": list(distances),
             "mean_rank": pd.DataFrame(floored).rank(axis=0).mean(axis=1),
             "pooled_ratio": np.exp(np.log(floored / median[usable]).mean(axis=1)),
             "failed": failed,
-            "copies": [guard == "fail" for guard in guards],
+            "copies": [replays[name] for name in distances],
         }
     )
     table["out"] = table["failed"] | table["copies"]

@@ -51,7 +51,7 @@ JUMP = 0.25  # difference of log prices between the end of the history and the s
 
 
 class Evaluated(Protocol):
-    """What the page shows; `tsgan.evaluation.evaluate.Evaluation` is one.
+    """What the page shows; `tsgan.evaluation.Evaluation` is one.
 
     The attributes: ``table`` (one row a measure and asset), ``verdict``, ``headline``, ``reasons``, ``controls``,
     ``copies``, ``ranking``, log returns ``real`` (time, assets) and ``synthetic`` (paths, length, assets),

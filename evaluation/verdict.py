@@ -9,7 +9,7 @@ import pandas as pd
 
 from tsgan.calendars import iso
 from tsgan.evaluation.forecasts import gjr_forecasts, historical_forecasts
-from tsgan.evaluation.scores import fz0
+from tsgan.evaluation.risk.scores import fz0
 from tsgan.returns import Floats
 
 if TYPE_CHECKING:

@@ -1,0 +1,9 @@
+"""Value at risk and expected shortfall: figures, rolling forecasts, and the tests a regulator would make."""
+
+from tsgan.evaluation.risk.scores import breach_share, fz0, quantile_loss
+
+__all__ = [
+    "breach_share",
+    "fz0",
+    "quantile_loss",
+]

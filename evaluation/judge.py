@@ -361,7 +361,7 @@ def _table(
         here, there = (measure.number(measure.statistic(side.seen_by(measure))) for side in (judge.real, shown))
         for i, column in enumerate(range(place[measure.name].start, place[measure.name].stop)):
             row = {
-                "asset": assets[i] if measure.min_assets == 1 else "all",
+                "asset": "all" if measure.together else assets[i],
                 **about,
                 "real": float(here[i]),
                 "synthetic": float(there[i]),

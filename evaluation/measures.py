@@ -17,6 +17,15 @@ import numpy as np
 import numpy.typing as npt
 
 from tsgan.errors import DataError
+from tsgan.evaluation.discrimination import (
+    MIN_RETURNS,
+    MIN_STEPS,
+    boosting_distance,
+    path_statistics,
+    recurrent_distance,
+    recurrent_states,
+    volatility_spread,
+)
 
 __all__ = [
     "MEASURES",
@@ -82,8 +91,10 @@ class Measure:
         Fewest returns a path for which it can be computed.
     min_returns : int
         Fewest returns of all paths together for which it can be computed.
+    together : bool
+        Whether it is about all assets together, so that summary and distance have one row.
     min_assets : int
-        Fewest assets: 2 for a measure of several assets together.
+        Fewest assets.
     notices_scale : bool
         Whether the distance changes when only one side is multiplied by a number.
     """
@@ -99,6 +110,7 @@ class Measure:
     per_path: bool = False
     min_steps: int = 2
     min_returns: int = 2
+    together: bool = False
     min_assets: int = 1
     notices_scale: bool = False
 
@@ -862,9 +874,11 @@ CONT = "Cont (2001), Empirical properties of asset returns, Quantitative Finance
 BOUCHAUD = "Bouchaud, Matacz and Potters (2001), Leverage effect in financial markets, Physical Review Letters 87"
 DING = "Ding, Granger and Engle (1993), A long memory property of stock market returns, Journal of Empirical Finance 1"
 ENGLE = "Engle (1982), Autoregressive conditional heteroscedasticity, Econometrica 50"
+FRIEDMAN = "Friedman (2001), Greedy function approximation: a gradient boosting machine, Annals of Statistics 29"
 HILL = "Hill (1975), A simple general approach to inference about the tail of a distribution, Annals of Statistics 3"
 HOGG = "Hogg (1974), Adaptive robust procedures, Journal of the American Statistical Association 69"
 HOSKING = "Hosking and Wallis (1987), Estimation for the generalized Pareto distribution, Technometrics 29"
+JAEGER = "Jaeger (2001), The echo state approach to analysing and training recurrent neural networks"
 JENSEN = "Jensen, Johansen and Simonsen (2003), Inverse statistics in economics, Physica A 324"
 JOE = "Joe (2014), Dependence Modeling with Copulas, chapter 2"
 LONGIN = "Longin and Solnik (2001), Extreme correlation of international equity markets, Journal of Finance 56"
@@ -1022,23 +1036,23 @@ MEASURES: tuple[Measure, ...] = (
     Measure(
         "correlation", "several assets", correlation, rms_difference, _mean, COUNT,
         "correlation of the returns of two assets on the same date, mean over pairs",
-        CONT, min_assets=2,
+        CONT, together=True, min_assets=2,
     ),
     Measure(
         "correlation |r|", "several assets", abs_correlation, rms_difference, _mean, COUNT,
         "common volatility: correlation of the size of returns of two assets on the same date, mean over pairs",
-        CONT, min_assets=2,
+        CONT, together=True, min_assets=2,
     ),
     Measure(
         "tail dependence", "several assets", tail_dependence, rms_difference, _mean, SHARE,
         "chance that an asset is in its worst 5 % when another one is, mean over pairs; .05 if independent",
-        JOE, min_returns=20, min_assets=2,
+        JOE, min_returns=20, together=True, min_assets=2,
     ),
     Measure(
         "crisis correlation", "several assets", crisis_correlation, rms_difference, _mean, COUNT,
         "correlation of two assets on the worst 5 % of dates of a portfolio of all, mean over pairs: well below the "
         "ordinary one for a normal law, nearer to it where markets crash together",
-        LONGIN, min_returns=60, min_assets=2,
+        LONGIN, min_returns=60, together=True, min_assets=2,
     ),
     *(_wasserstein_measure(steps) for steps in HORIZONS),
     *(_shape_measure(steps) for steps in (1, 20)),
@@ -1065,6 +1079,18 @@ MEASURES: tuple[Measure, ...] = (
         "largest fall from an earlier high within a path, mean over paths; the distance compares all paths, in units "
         "of the real mean",
         MAGDON, per_path=True, notices_scale=True,
+    ),
+    Measure(
+        "boosting", "discrimination", path_statistics, boosting_distance, volatility_spread, "ratio",
+        "volatility of the wildest 5 % of windows of 50 steps over that of the calmest 5 %; the distance is how much "
+        "better than guessing gradient boosting tells windows it has not seen from real ones: 0 not at all, .5 always",
+        FRIEDMAN, together=True, min_steps=MIN_STEPS, min_returns=MIN_RETURNS, notices_scale=True,
+    ),
+    Measure(
+        "recurrent network", "discrimination", recurrent_states, recurrent_distance, volatility_spread, "ratio",
+        "as above; the distance is how much better than guessing a small GRU with a trained read-out tells windows it "
+        "has not seen from real ones: 0 not at all, .5 always",
+        JAEGER, together=True, min_steps=MIN_STEPS, min_returns=MIN_RETURNS,
     ),
 )  # fmt: skip
 """Every measure, in the order of the facts."""
@@ -1096,7 +1122,7 @@ def needs(measure: Measure, returns: Floats) -> str | None:
         return f"{measure.name} needs at least {measure.min_returns} returns in all, got {paths * time}"
     finite = np.asarray(np.isfinite(returns).all(axis=(0, 1)))
     usable = np.asarray(finite & (returns != returns[:1, :1]).any(axis=(0, 1)))
-    if usable.all() or (measure.min_assets == 1 and usable.any()):
+    if usable.all() or (usable.any() and not measure.together):
         return None
     first = int((~usable).argmax())
     trouble = "constant" if finite[first] else "not finite everywhere"

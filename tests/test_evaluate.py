@@ -22,12 +22,13 @@ TAILS = {m.name for m in MEASURES if m.fact == "heavy tails"} | {"kurtosis of su
 BODY = {"W 1", "S 1", "energy", "volatility", "skewness", "tail asymmetry"}
 RISK = {m.name for m in MEASURES if m.fact == "tail risk"}
 SUMS = {"W 5", "W 20", "W 60", "S 20", "kurtosis of sums", "signature"} | {m for m in RISK if "10 steps" in m}
+TOLD = {m.name for m in MEASURES if m.fact == "discrimination"}
 MAY_FAIL = {  # what each control violates; it must fail one of them, and nothing else
-    "i.i.d. Gaussian": MEMORY | DIRECTION | TAILS | BODY | RISK | SUMS,
-    "shuffled in time": MEMORY | DIRECTION | SUMS | {"kurtosis", "maximum drawdown", "skewness"},
-    "reversed in time": DIRECTION | {"filtered kurtosis"},
+    "i.i.d. Gaussian": MEMORY | DIRECTION | TAILS | BODY | RISK | SUMS | TOLD,
+    "shuffled in time": MEMORY | DIRECTION | SUMS | TOLD | {"kurtosis", "maximum drawdown", "skewness"},
+    "reversed in time": DIRECTION | TOLD | {"filtered kurtosis"},
     "scaled by 1.5": NOTICES_SCALE,
-    "i.i.d. bootstrap": MEMORY | DIRECTION | SUMS | {"kurtosis", "maximum drawdown", "skewness"},
+    "i.i.d. bootstrap": MEMORY | DIRECTION | SUMS | TOLD | {"kurtosis", "maximum drawdown", "skewness"},
     "exact copy": set[str](),
 }
 

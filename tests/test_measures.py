@@ -17,7 +17,7 @@ BY_NAME = {measure.name: measure for measure in MEASURES}
 FACTS = {
     "no linear autocorrelation", "heavy tails", "gain/loss asymmetry", "aggregational Gaussianity", "intermittency",
     "volatility clustering", "conditional heavy tails", "long memory", "leverage", "asymmetry of time scales",
-    "several assets", "distribution", "tail risk",
+    "several assets", "distribution", "tail risk", "discrimination",
 }  # fmt: skip
 every_measure = pytest.mark.parametrize("measure", MEASURES, ids=lambda measure: measure.name)
 
@@ -61,7 +61,7 @@ def test_measures_are_documented(measure: Measure) -> None:
 @every_measure
 def test_shapes_and_finite_distances(measure: Measure, pair: Any, other: Any) -> None:
     real, synthetic = measure.statistic(pair), measure.statistic(other)
-    rows = 1 if measure.min_assets > 1 else 2
+    rows = 1 if measure.together else 2
     assert real.ndim == 2
     assert real.shape == synthetic.shape  # whatever the number and length of the paths
     assert real.shape[0] == rows
@@ -104,7 +104,8 @@ def test_the_unit_of_returns_does_not_matter(measure: Measure, pair: Any, other:
 def test_a_scaled_side_is_noticed_exactly_where_that_is_said(measure: Measure, pair: Any, other: Any) -> None:
     apart, scaled = distance(measure, pair, other), distance(measure, pair, 1.5 * other)
     if measure.notices_scale:
-        assert (np.abs(scaled - apart) > 0.01).all()
+        always = measure.fact == "discrimination" and apart == 0.5  # nothing is further than told apart every time
+        assert always or (np.abs(scaled - apart) > 0.01).all()
         assert (distance(measure, pair, 1.5 * pair) > 0.1).all()
     else:
         assert scaled == pytest.approx(apart)
@@ -112,11 +113,12 @@ def test_a_scaled_side_is_noticed_exactly_where_that_is_said(measure: Measure, p
 
 @every_measure
 def test_assets_are_measured_one_by_one_or_together(measure: Measure, pair: Any) -> None:
-    if measure.min_assets == 1:
+    if not measure.together:
         alone = np.concatenate([measure.statistic(pair[..., [asset]]) for asset in (0, 1)])
         assert alone == pytest.approx(measure.statistic(pair), rel=1e-9, abs=1e-12)
     else:
         assert measure.statistic(pair[..., ::-1]) == pytest.approx(measure.statistic(pair))
+    if measure.min_assets == 2:
         with pytest.raises(DataError, match="needs at least 2 assets, got 1"):
             measure.statistic(pair[..., :1])
 
@@ -137,16 +139,17 @@ def test_what_a_measure_lacks_is_said_in_a_sentence(measure: Measure, pair: Any)
     assert needs(measure, pair[:, : steps - 1]) == short
     if least > steps:
         few = f"{measure.name} needs at least {least} returns in all, got {least - 1}"
-        assert needs(measure, pair[:1, : least - 1]) == few
+        assert needs(measure, pair.reshape(1, -1, 2)[:, : least - 1]) == few
     assert needs(measure, np.full_like(pair, 0.001)) == (
         f"{measure.name} needs finite returns that vary, but those of asset 1 of 2 are constant"
     )
     broken = pair.copy()
     broken[3, 7, 1] = np.nan
+    if measure.together:
+        assert str(needs(measure, broken)).endswith("those of asset 2 of 2 are not finite everywhere")
     if measure.min_assets > 1:
         assert needs(measure, pair[..., :1]) == f"{measure.name} needs at least 2 assets, got 1"
-        assert str(needs(measure, broken)).endswith("those of asset 2 of 2 are not finite everywhere")
-    else:
+    if not measure.together:
         assert needs(measure, broken) is None
         assert str(needs(measure, broken[..., 1:])).endswith("those of asset 1 of 1 are not finite everywhere")
 
@@ -168,7 +171,7 @@ def test_a_missing_return_makes_its_asset_missing_and_no_other(
     values = np.stack([distance(measure, broken, pair), distance(measure, pair, broken)])
     assert np.isnan(values[:, -1]).all()
     assert np.isnan(measure.number(measure.statistic(broken))[-1])
-    if measure.min_assets == 1:
+    if not measure.together:
         assert values[:, 0] == pytest.approx(0, abs=1e-12)
 
 
@@ -181,7 +184,7 @@ def test_constant_returns_give_nothing_and_no_warning(measure: Measure, level: f
     if measure.fact != "tail risk" or measure.name == "volatility":
         assert np.isnan(values[-1])
     distance(measure, pair, flat)  # a law at one point is a law: some distances from it exist
-    if measure.min_assets == 1:
+    if not measure.together:
         assert values[0] == pytest.approx(0, abs=1e-12)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -97,10 +98,42 @@ class Baseline(Protocol):
             A level does not lie between 0 and 1.
         """
 
+    def states(self, history: npt.ArrayLike) -> Floats:
+        """Work out what the future depends on after each row of a history; the parameters stay as they were fitted.
+
+        Parameters
+        ----------
+        history : array (time, assets)
+            As for ``one_step``.
+
+        Returns
+        -------
+        array (time, ...)
+            Entry t knows ``history[: t + 1]``: a volatility, a window of days, or nothing.
+        """
+
+    def run(self, states: Floats, length: int, rng: np.random.Generator, copies: int = 1) -> Floats:
+        """Draw paths that go on from given states.
+
+        Parameters
+        ----------
+        states : array (n, ...)
+            Entries of what ``states`` returned.
+        length, copies : int
+            Steps of a path, and paths from each state.
+        rng : Generator
+            Source of randomness.
+
+        Returns
+        -------
+        array (n x copies, length, assets)
+            Log returns a step; the paths of the first state come first.
+        """
+
 
 @dataclass(frozen=True, eq=False)
 class Gaussian:
-    """Independent normal returns, jointly normal across assets; both calls are those of `Baseline`.
+    """Independent normal returns, jointly normal across assets; all calls are those of `Baseline`.
 
     Parameters
     ----------
@@ -118,12 +151,17 @@ class Gaussian:
 
     def sample(self, n_samples: int, length: int, random_state: int = 0) -> Floats:
         """Draw independent days."""
+        return _in_chunks(partial(self.run, np.empty((_CHUNK, 0)), length), n_samples, length, random_state)
+
+    def states(self, history: npt.ArrayLike) -> Floats:
+        """There is nothing to know: (time, 0)."""
+        return np.empty((len(_history(history, len(self.mean))), 0))
+
+    def run(self, states: Floats, length: int, rng: np.random.Generator, copies: int = 1) -> Floats:
+        """Draw independent days."""
         root = _root(self.covariance)
-
-        def draw(rng: np.random.Generator) -> Floats:
-            return np.asarray(self.mean + rng.standard_normal((length, _CHUNK, len(root))) @ root)
-
-        return _in_chunks(draw, n_samples, length, random_state)
+        drawn = self.mean + rng.standard_normal((length, len(states) * copies, len(root))) @ root
+        return np.asarray(drawn.transpose(1, 0, 2))
 
     def one_step(self, history: npt.ArrayLike, levels: Sequence[float]) -> dict[float, Forecast]:
         """Forecast the same after every row: the closed form."""
@@ -139,7 +177,7 @@ class Gaussian:
 
 @dataclass(frozen=True, eq=False)
 class Bootstrap:
-    """Real days drawn again, all assets of a day together; both calls are those of `Baseline`.
+    """Real days drawn again, all assets of a day together; all calls are those of `Baseline`.
 
     Blocks have geometric lengths and wrap around from the last day to the first, as in `arch.bootstrap`.
 
@@ -164,17 +202,31 @@ class Bootstrap:
 
     def sample(self, n_samples: int, length: int, random_state: int = 0) -> Floats:
         """Draw blocks of days, each from a random day on."""
-        steps = np.arange(length)[:, None]
+        states = np.broadcast_to(self.rows, (_CHUNK, *self.rows.shape)) if self.rolling else np.empty((_CHUNK, 0))
+        return _in_chunks(partial(self.run, states, length), n_samples, length, random_state)
 
-        def draw(rng: np.random.Generator) -> Floats:
-            day = rng.integers(len(self.rows), size=(length, _CHUNK))
-            if self.block > 1:
-                begins = rng.random((length, _CHUNK)) * self.block < 1
-                first = np.maximum.accumulate(np.where(begins, steps, 0), axis=0)  # where the block of a step began
-                day = (np.take_along_axis(day, first, axis=0) + steps - first) % len(self.rows)
+    def states(self, history: npt.ArrayLike) -> Floats:
+        """Return the days that can follow each row where they roll, (time, days, assets), else nothing, (time, 0)."""
+        history, size = _history(history, self.rows.shape[1]), len(self.rows)
+        if not self.rolling:
+            return np.empty((len(history), 0))
+        first = np.broadcast_to(self.rows, (min(size - 1, len(history)), *self.rows.shape))
+        if len(history) < size:
+            return first
+        windows = np.lib.stride_tricks.sliding_window_view(history, size, axis=0)
+        return np.concatenate((first, windows.transpose(0, 2, 1)))
+
+    def run(self, states: Floats, length: int, rng: np.random.Generator, copies: int = 1) -> Floats:
+        """Draw blocks of days, of the rows or, where they roll, of each state's own days."""
+        n, steps = len(states) * copies, np.arange(length)
+        day = rng.integers(len(self.rows), size=(n, length))
+        if self.block > 1:
+            begins = rng.random((n, length)) * self.block < 1
+            first = np.maximum.accumulate(np.where(begins, steps, 0), axis=1)  # where the block of a step began
+            day = (np.take_along_axis(day, first, axis=1) + steps - first) % len(self.rows)
+        if not self.rolling:
             return np.asarray(self.rows[day])
-
-        return _in_chunks(draw, n_samples, length, random_state)
+        return np.asarray(states[np.repeat(np.arange(len(states)), copies)[:, None], day])
 
     def one_step(self, history: npt.ArrayLike, levels: Sequence[float]) -> dict[float, Forecast]:
         """Forecast empirical quantile and tail mean: a path has no memory beyond the day that it was drawn from."""
@@ -192,7 +244,7 @@ class Bootstrap:
 
 @dataclass(frozen=True, eq=False)
 class GarchModel:
-    """Volatility models with innovations of a parametric law; both calls are those of `Baseline`.
+    """Volatility models with innovations of a parametric law; all calls are those of `Baseline`.
 
     Each asset follows its own `Margin` exactly; a Gaussian copula of constant correlation ties the innovations of a
     day. A path starts from the fitted variances of a random training day. EGARCH with heavy-tailed innovations has no
@@ -217,16 +269,19 @@ class GarchModel:
 
     def sample(self, n_samples: int, length: int, random_state: int = 0) -> Floats:
         """Draw innovations by the copula and run the volatilities along them."""
+        return _from_random_days(self, self.margins, n_samples, length, random_state)
+
+    def states(self, history: npt.ArrayLike) -> Floats:
+        """Volatility of the step after each row: (time, assets)."""
+        return filter_volatility(self.margins, _history(history, len(self.margins)))
+
+    def run(self, states: Floats, length: int, rng: np.random.Generator, copies: int = 1) -> Floats:
+        """Draw innovations by the copula and run the volatilities along them."""
         root = _root(self.correlation)
-
-        def draw(rng: np.random.Generator) -> Floats:
-            days = rng.integers(len(self.margins[0].variance), size=_CHUNK)
-            z = rng.standard_normal((length, _CHUNK, len(root))) @ root
-            for asset, table in enumerate(self.tables):
-                z[..., asset] = np.interp(z[..., asset], SCORES, table)
-            return run_margins(self.margins, days, z)
-
-        return _in_chunks(draw, n_samples, length, random_state)
+        z = rng.standard_normal((length, len(states) * copies, len(root))) @ root
+        for asset, table in enumerate(self.tables):
+            z[..., asset] = np.interp(z[..., asset], SCORES, table)
+        return run_margins(self.margins, np.repeat(states, copies, axis=0), z).transpose(1, 0, 2)
 
     def one_step(self, history: npt.ArrayLike, levels: Sequence[float]) -> dict[float, Forecast]:
         """Forecast mean + filtered volatility times quantile, or tail mean, of the law."""
@@ -238,7 +293,7 @@ class GarchModel:
 class FilteredSimulation:
     """Filtered historical simulation: volatility models with fitted residuals drawn again.
 
-    Both calls are those of `Baseline`. The residuals of all assets on a day are drawn together, days independently;
+    All calls are those of `Baseline`. The residuals of all assets on a day are drawn together, days independently;
     a path starts from the fitted variances of a random training day.
 
     Parameters
@@ -256,13 +311,17 @@ class FilteredSimulation:
 
     def sample(self, n_samples: int, length: int, random_state: int = 0) -> Floats:
         """Draw residuals of whole days and run the volatilities along them."""
+        return _from_random_days(self, self.margins, n_samples, length, random_state)
+
+    def states(self, history: npt.ArrayLike) -> Floats:
+        """Volatility of the step after each row: (time, assets)."""
+        return filter_volatility(self.margins, _history(history, len(self.margins)))
+
+    def run(self, states: Floats, length: int, rng: np.random.Generator, copies: int = 1) -> Floats:
+        """Draw residuals of whole days and run the volatilities along them."""
         residuals = np.stack([margin.residuals for margin in self.margins], axis=-1)
-
-        def draw(rng: np.random.Generator) -> Floats:
-            days = rng.integers(len(residuals), size=_CHUNK)
-            return run_margins(self.margins, days, residuals[rng.integers(len(residuals), size=(length, _CHUNK))])
-
-        return _in_chunks(draw, n_samples, length, random_state)
+        z = residuals[rng.integers(len(residuals), size=(length, len(states) * copies))]
+        return run_margins(self.margins, np.repeat(states, copies, axis=0), z).transpose(1, 0, 2)
 
     def one_step(self, history: npt.ArrayLike, levels: Sequence[float]) -> dict[float, Forecast]:
         """Forecast mean + filtered volatility times quantile, or tail mean, of the residuals."""
@@ -405,15 +464,25 @@ def _every_row(history: Floats, var: Floats, es: Floats) -> Forecast:
     return Forecast(*(np.tile(risk, (len(history), 1)) for risk in (var, es)))
 
 
+def _from_random_days(baseline: Baseline, margins: tuple[Margin, ...], n: int, length: int, seed: int) -> Floats:
+    """Paths that start from the fitted volatilities of random training days."""
+    volatility = np.sqrt(np.stack([margin.variance for margin in margins], axis=-1))
+
+    def draw(rng: np.random.Generator) -> Floats:
+        return baseline.run(volatility[rng.integers(len(volatility), size=_CHUNK)], length, rng)
+
+    return _in_chunks(draw, n, length, seed)
+
+
 def _in_chunks(draw: Callable[[np.random.Generator], Floats], n: int, length: int, seed: int) -> Floats:
-    """Paths (n, length, assets) from ``draw``, which gives (length, chunk, assets); one random stream a chunk."""
+    """Paths (n, length, assets) from ``draw``, which gives (chunk, length, assets); one random stream a chunk."""
     for name, value, least in (("n_samples", n, 1), ("length", length, 1), ("random_state", seed, 0)):
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
             raise ConfigError(f"{name} must be a whole number >= {least}, not {value!r}")
     chunks = []
     for chunk, first in enumerate(range(0, n, _CHUNK)):
         drawn = draw(np.random.default_rng(np.random.SeedSequence((seed, chunk))))
-        chunks.append(drawn.transpose(1, 0, 2)[: n - first])
+        chunks.append(drawn[: n - first])
     return np.concatenate(chunks)
 
 
@@ -434,7 +503,7 @@ def _training(returns: npt.ArrayLike) -> Floats:
     return y
 
 
-def _history(history: npt.ArrayLike, assets: int, levels: Sequence[float]) -> Floats:
+def _history(history: npt.ArrayLike, assets: int, levels: Sequence[float] = ()) -> Floats:
     y = _table(history, "forecasts need")
     if y.shape[1] != assets or not len(y):
         raise DataError(f"the history has the shape {y.shape}; the baseline was fitted to (time, {assets}) returns")

@@ -15,7 +15,6 @@ from tsgan.evaluation.forecasts import converged, tail_of_law, tail_of_sample
 __all__ = ["MODELS", "SCORES", "Margin", "constant_volatility", "filter_volatility", "fit_margin", "run_margins"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
-Integers: TypeAlias = npt.NDArray[np.int64]
 
 SCORES = np.linspace(-9.0, 9.0, 18_001)  # where quantile functions are tabulated; beyond lie 2e-19 of all draws
 _MEAN_ABS = sqrt(2 / pi)  # E|z| of a standard normal z: what arch's EGARCH subtracts, whatever the law
@@ -195,15 +194,15 @@ def _recursions(margins: tuple[Margin, ...]) -> list[_Recursion]:
     return recursions
 
 
-def run_margins(margins: tuple[Margin, ...], days: Integers, z: Floats) -> Floats:
+def run_margins(margins: tuple[Margin, ...], volatility: Floats, z: Floats) -> Floats:
     """Simulate paths, vectorised over paths and assets.
 
     Parameters
     ----------
     margins : tuple of Margin
         One an asset.
-    days : array (paths,)
-        Training day from whose fitted variances each path starts.
+    volatility : array (paths, assets)
+        s of the first step of each path.
     z : array (time, paths, assets)
         Innovations.
 
@@ -217,12 +216,11 @@ def run_margins(margins: tuple[Margin, ...], days: Integers, z: Floats) -> Float
     DataWarning
         An EGARCH log variance had to be held at the end of the range of numbers.
     """
-    variance = np.stack([margin.variance[days] for margin in margins], axis=-1)
     returns = np.empty_like(z)
     for recursion in _recursions(margins):
         shocks = z[..., recursion.assets]
         a, b = recursion.terms(shocks)
-        states, state = np.empty_like(shocks), recursion.state(variance[:, recursion.assets])
+        states, state = np.empty_like(shocks), recursion.state(np.square(volatility[:, recursion.assets]))
         for t in range(len(z)):
             states[t] = state
             state = np.minimum(a[t] + b[t] * state, recursion.limit)

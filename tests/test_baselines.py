@@ -56,6 +56,22 @@ def block_of(baseline: Baseline) -> float:
     return baseline.block
 
 
+@pytest.mark.parametrize("name", BASELINES)
+def test_paths_go_on_from_the_state_of_a_history(name: str, joint: dict[str, Baseline], pair: Any) -> None:
+    baseline = joint[name]
+    states, rng = baseline.states(pair), np.random.default_rng
+    assert len(states) == len(pair)
+    assert np.array_equal(baseline.states(pair[:300]), states[:300])  # nothing later is known
+    chosen = states[[100, 400]]
+    drawn = baseline.run(chosen, 3, rng(1), copies=20_000).reshape(2, 20_000, 3, 2)
+    forecasts = baseline.one_step(pair, (0.05,))[0.05]
+    for state, row in enumerate((100, 400)):
+        expected = forecasts.var[row]
+        shares = (drawn[state, :, 0] <= expected).mean(axis=0)
+        assert shares == pytest.approx(0.05, abs=0.01)  # of discrete laws a tie may count
+    assert np.array_equal(baseline.run(chosen, 3, rng(1), copies=20_000).reshape(drawn.shape), drawn)
+
+
 def test_baselines_come_in_the_order_of_the_table(single: dict[str, Baseline], returns: Any) -> None:
     assert tuple(single) == BASELINES
     assert [baseline.name for baseline in single.values()] == list(BASELINES)
@@ -147,15 +163,12 @@ def test_quantiles_are_those_of_draws_of_the_next_step(name: str, joint: dict[st
     baseline = joint[name]
     forecast = baseline.one_step(pair, (0.05,))[0.05]
     if name in CONDITIONAL:  # the last day's forecast, from innovations as they are sampled: through a path of one step
-        deviation = filter_volatility(margins_of(baseline), pair)[-1]
-        start = tuple(
-            replace(m, variance=np.full(1, d**2)) for m, d in zip(margins_of(baseline), deviation, strict=True)
-        )
+        last = baseline.states(pair)[-1:]
         if isinstance(baseline, GarchModel):
-            draws = replace(baseline, margins=start).sample(40_000, 1)[:, 0]
+            draws = baseline.run(last, 1, np.random.default_rng(0), copies=40_000)[:, 0]
         else:
-            residuals = np.stack([m.residuals for m in start], -1)
-            draws = run_margins(start, np.zeros(len(pair), dtype=int), residuals[None])[0]
+            residuals = np.stack([m.residuals for m in margins_of(baseline)], -1)
+            draws = run_margins(margins_of(baseline), np.repeat(last, len(pair), axis=0), residuals[None])[0]
     else:
         draws = baseline.sample(40_000, 1)[:, 0]
     if name == "historical 250":
@@ -314,13 +327,13 @@ def test_a_variance_without_a_mean_is_said(single: dict[str, Baseline], returns:
 
 def test_an_exponential_volatility_stays_a_number_and_says_when_it_was_held(single: dict[str, Baseline]) -> None:
     (margin,) = margins_of(single["EGARCH-skewt"])
-    z = np.random.default_rng(0).standard_normal((300, 50, 1))
+    z, start = np.random.default_rng(0).standard_normal((300, 50, 1)), np.sqrt(margin.variance[:50, None])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        calm = run_margins((margin,), np.arange(50), z)
+        calm = run_margins((margin,), start, z)
     wild = replace(margin, alpha=40.0, beta=1.0)
     with pytest.warns(DataWarning, match="log variance reached 600"):
-        held = run_margins((wild,), np.arange(50), z)
+        held = run_margins((wild,), start, z)
     assert np.isfinite(calm).all()
     assert np.isfinite(held).all()
 

@@ -435,12 +435,12 @@ def _refuse_short(frame: pd.DataFrame, min_rows: int | None) -> None:
 # words ---------------------------------------------------------------------------------------------------------------
 
 
-def warn(message: str) -> None:
-    """Issue a DataWarning that points at the first caller outside this package."""
+def warn(message: str, category: type[DataWarning] = DataWarning) -> None:
+    """Issue a warning that points at the first caller outside this package."""
     depth = 1
     while sys._getframe(depth).f_globals.get("__name__", "").startswith("tsgan.") and sys._getframe(depth).f_back:
         depth += 1
-    warnings.warn(message, DataWarning, stacklevel=depth + 1)
+    warnings.warn(message, category, stacklevel=depth + 1)
 
 
 def iso(date: Any) -> str:

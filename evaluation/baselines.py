@@ -16,8 +16,9 @@ from typing import Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from tsgan.config import check_whole
 from tsgan.datasets.checks import warn
-from tsgan.errors import ConfigError, DataError
+from tsgan.errors import ConfigError, DataError, FitWarning
 from tsgan.evaluation.forecasts import Forecast, tail_of_sample
 from tsgan.evaluation.volatility import (
     MODELS,
@@ -356,8 +357,10 @@ def fit_baselines(returns: npt.ArrayLike, names: Sequence[str] | None = None) ->
 
     Warns
     -----
+    FitWarning
+        A fit did not converge.
     DataWarning
-        A fit did not converge, or found a variance that does not return to a mean.
+        A fit found a variance that does not return to a mean.
     """
     y = _training(returns)
     unknown = sorted(set(names or ()) - set(BASELINES))
@@ -385,7 +388,10 @@ class _Fits:
         if margin is not None:
             return margin
         simpler = "GARCH-normal" if model != "GARCH-normal" else "a constant volatility"
-        warn(f"{model} did not converge on the {len(y):,} returns of column {asset + 1}; {simpler} takes its place")
+        warn(
+            f"{model} did not converge on the {len(y):,} returns of column {asset + 1}; {simpler} takes its place",
+            FitWarning,
+        )
         return constant_volatility(y) if model == "GARCH-normal" else self.margins("GARCH-normal")[asset]
 
 
@@ -477,8 +483,7 @@ def _from_random_days(baseline: Baseline, margins: tuple[Margin, ...], n: int, l
 def _in_chunks(draw: Callable[[np.random.Generator], Floats], n: int, length: int, seed: int) -> Floats:
     """Paths (n, length, assets) from ``draw``, which gives (chunk, length, assets); one random stream a chunk."""
     for name, value, least in (("n_samples", n, 1), ("length", length, 1), ("random_state", seed, 0)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-            raise ConfigError(f"{name} must be a whole number >= {least}, not {value!r}")
+        check_whole(name, value, least)
     chunks = []
     for chunk, first in enumerate(range(0, n, _CHUNK)):
         drawn = draw(np.random.default_rng(np.random.SeedSequence((seed, chunk))))

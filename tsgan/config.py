@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
+import numbers
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
@@ -181,3 +182,9 @@ def _known(name: str, names: Any, kind: str) -> None:
 def _require(holds: bool, config: Any, name: str, expected: str) -> None:
     if not holds:
         raise ConfigError(f"{name} must be {expected}, not {getattr(config, name)!r}")
+
+
+def check_whole(name: str, value: object, least: int = 1) -> None:
+    """Refuse what is no whole number, or too small, with a ConfigError that names the option."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
+        raise ConfigError(f"{name} must be a whole number >= {least}, not {value!r}")

@@ -10,6 +10,7 @@
 
     TsganWarning (UserWarning)
     ├── DataWarning      the prices were used, but something about them should be known
+    │   └── FitWarning   a classical method could not be fitted to them; something simpler or older takes its place
     └── TrainingWarning  there is a model, but something about its training should be known
 """
 
@@ -17,6 +18,7 @@ __all__ = [
     "ConfigError",
     "DataError",
     "DataWarning",
+    "FitWarning",
     "ModelFileError",
     "TrainingError",
     "TrainingWarning",
@@ -51,6 +53,10 @@ class TsganWarning(UserWarning):
 
 class DataWarning(TsganWarning):
     """The prices were accepted, but something about them should be known (sorted, dropped, a suspected split)."""
+
+
+class FitWarning(DataWarning):
+    """A method could not be fitted to the prices; something simpler, or what was fitted before, takes its place."""
 
 
 class TrainingWarning(TsganWarning):

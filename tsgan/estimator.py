@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from tsgan import procedure
 from tsgan.calendars import Calendar, infer_calendar, iso
-from tsgan.config import Config
+from tsgan.config import Config, check_whole
 from tsgan.datasets import check_prices
 from tsgan.device import random_stream, resolve_device, threads_for
 from tsgan.errors import ConfigError, DataError, ModelFileError
@@ -205,8 +205,8 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
             There is no model yet.
         """
         check_is_fitted(self, "law_")
-        _whole("n_samples", n_samples)
-        _whole("length", length)
+        check_whole("n_samples", n_samples)
+        check_whole("length", length)
         if condition is not None:
             raise ConfigError("condition= is not possible in this version; leave it out, or give history= instead")
         if start not in ("stationary", "last"):
@@ -215,6 +215,27 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         price = last_price if start_price is None else self._start_price(start_price)
         returns = self._draw(states, n_samples, length, _seed(random_state))
         return Paths(returns, price, self._dates(last_date, start_date, length), self.columns_)
+
+    def states(self, history: Prices) -> torch.Tensor:
+        """Work out the market's state after each row of a history.
+
+        Parameters
+        ----------
+        history : prices of the same assets; what came before is the training data's end where they follow it, and
+            taken to be usual elsewhere
+
+        Returns
+        -------
+        (rows, assets, 3, half-lives); entry t knows the rows up to t, and is where ``law_.run`` and
+        ``law_.value_at_risk`` go on from.
+
+        Raises
+        ------
+        DataError
+            The history cannot be used.
+        """
+        check_is_fitted(self, "law_")
+        return self._states(self._check_history(history))
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the model file: safetensors weights and JSON; it appears under its name only when it is complete."""
@@ -302,10 +323,12 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
             states = self.states_[:-1] if start == "stationary" else self.states_[-1:]
             return states, self.last_price_, self.dates_[-1]
         prices = self._check_history(history)
+        return self._states(prices)[-1:], prices.iloc[-1].to_numpy(), prices.index[-1]
+
+    def _states(self, prices: pd.DataFrame) -> torch.Tensor:
         x = log_returns(prices.to_numpy()) / self.law_.scaling.deviation
         memory = run_memory(x, self.law_.generator.config.half_lives, self._memory_before(prices.index[0]))
-        state = torch.as_tensor(memory[-1:], dtype=torch.float32, device=self.law_.device)
-        return state, prices.iloc[-1].to_numpy(), prices.index[-1]
+        return torch.as_tensor(memory, dtype=torch.float32, device=self.law_.device)
 
     def _check_history(self, history: Prices) -> pd.DataFrame:
         if isinstance(history, pd.Series) and len(self.columns_) == 1:
@@ -364,11 +387,6 @@ def _seed(random_state: int | None) -> int:
     if isinstance(random_state, bool) or not isinstance(random_state, int | np.integer) or random_state < 0:
         raise ConfigError(f"random_state must be a whole number >= 0 or None, not {random_state!r}")
     return int(random_state)
-
-
-def _whole(name: str, value: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ConfigError(f"{name} must be a whole number >= 1, not {value!r}")
 
 
 def _with_prefix(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

@@ -110,21 +110,30 @@ class Generator(nn.Module):
         mean, scale, innovation = self.prepare(reference)(states)
         return innovation.log_density((x - mean) / scale) - scale.log()
 
-    def forward(self, state: Tensor, shocks: Iterable[Shock], reference: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, state: Tensor, shocks: Iterable[Shock], reference: Tensor | None = None, copies: int = 1
+    ) -> tuple[Tensor, Tensor]:
         """Run freely from a state.
 
         Parameters
         ----------
         state : (n, assets, 3, half-lives)
-        shocks : one a step: the noise (n, assets), which may depend on the step's conditional deviations
+        shocks : one a step: the noise (n x copies, assets), which may depend on the step's conditional deviations
+        copies : paths from each state, whose first step has one law
 
         Returns
         -------
-        Standardised returns (n, time, assets) and the state after the last step. Step t depends on shocks up to t.
+        Standardised returns (n x copies, time, assets) and the state after the last step. Step t depends on shocks up
+        to t.
         """
         step, path = self.prepare(reference), []
         for shock in shocks:
             mean, scale, innovation = step(state)
+            if copies > 1:
+                state, mean, scale, *law = (
+                    a.repeat_interleave(copies, 0) for a in (state, mean, scale, *innovation[1:])
+                )
+                innovation, copies = Innovation(innovation.skew, *law), 1
             x = mean + scale * innovation.from_normal(shock(scale))
             state = remember(state, x, self.decay)
             path.append(x)

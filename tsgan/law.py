@@ -55,10 +55,13 @@ class Law(NamedTuple):
         return states_of(returns, self.scaling, self.generator.config.half_lives, self.device)
 
     @torch.no_grad()
-    def run(self, states: Tensor, length: int, rng: torch.Generator) -> Floats:
-        """Run freely from given states: (n, assets, 3, half-lives) -> log returns (n, length, assets)."""
-        shocks = self.noise(len(states), length, rng)
-        x = self.generator(states, shocks)[0]
+    def run(self, states: Tensor, length: int, rng: torch.Generator, copies: int = 1) -> Floats:
+        """Run freely from given states, with so many paths from each.
+
+        (n, assets, 3, half-lives) -> log returns (n x copies, length, assets); those from the first state come first.
+        """
+        shocks = self.noise(len(states) * copies, length, rng)
+        x = self.generator(states, shocks, copies=copies)[0]
         return np.asarray(x.cpu().double().numpy() * self.scaling.deviation)
 
     @torch.no_grad()

@@ -1,0 +1,402 @@
+"""Rolling forecasts: VaR and expected shortfall at every date, from what was known a horizon before it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from joblib import Parallel, cpu_count, delayed
+from sklearn.base import clone
+
+from tsgan.calendars import iso
+from tsgan.config import check_whole
+from tsgan.datasets import check_prices
+from tsgan.datasets.checks import warn
+from tsgan.errors import ConfigError, DataError, FitWarning, TrainingError, TsganWarning
+from tsgan.evaluation.baselines import BASELINES, MIN_ROWS, Baseline, fit_baselines
+from tsgan.evaluation.risk.estimates import Weights, check_levels, horizon_values, tails, weight_vector
+from tsgan.returns import log_returns
+
+if TYPE_CHECKING:
+    from tsgan.estimator import TSGAN
+
+__all__ = ["rolling_forecasts"]
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+Integers: TypeAlias = npt.NDArray[np.int64]
+
+_BATCH = 100  # origins between which progress is told
+
+
+def rolling_forecasts(
+    model: TSGAN | Baseline | str,
+    prices: pd.DataFrame | pd.Series[float],
+    start: str | pd.Timestamp,
+    horizon: int = 1,
+    levels: Sequence[float] = (0.05, 0.025, 0.01),
+    weights: Weights | None = None,
+    method: str = "auto",
+    n_samples: int = 10_000,
+    refit_every: int | None = None,
+    train_window: int = 2500,
+    random_state: int = 0,
+    *,
+    progress: Callable[[float], None] = lambda share: None,
+) -> pd.DataFrame:
+    """Forecast VaR and expected shortfall at every date from ``start`` on, each from the prices up to its origin only.
+
+    Parameters
+    ----------
+    model : TSGAN, Baseline, or the name of one of `BASELINES`
+        A fitted one keeps its parameters unless ``refit_every`` is given; one that is not fitted, or a name, is fitted
+        to the ``train_window`` returns before the first origin.
+    prices : DataFrame or Series
+        Prices with dates as the index, from well before ``start`` on: the state of the market is worked out from them.
+    start : str or Timestamp
+        The first date to forecast, or the next one that the prices have.
+    horizon : int
+        Steps from the origin of a forecast to its date.
+    levels : sequence of float
+        Probabilities of the lower tail, in (0, .5).
+    weights : mapping of columns to numbers, or sequence with one a column, optional
+        Shares of the portfolio's value in each asset at the origin, which is then held; negative for a short position.
+        They need not sum to one, the rest is cash.
+    method : {"auto", "exact", "sample"}
+        "exact" takes the closed form of the one-step law of an asset, "sample" takes draws, "auto" the closed form
+        where there is one.
+    n_samples : int
+        Draws for each date; those of a date depend on it and the seed alone.
+    refit_every : int, optional
+        Fit the parameters again every so many dates; by default never.
+    train_window : int
+        Number of returns before the origin that are fitted to.
+    random_state : int
+        Seed of the draws, and of the fits of a TSGAN that has none.
+    progress : callable
+        Called with the share that is done.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by the date forecast, the end of the horizon; columns ("VaR" | "ES", level), for several assets without
+        weights (asset, "VaR" | "ES", level). Log returns of the horizon for an asset, simple returns for a portfolio:
+        the quantile, and the mean below it. ``attrs["failed_refits"]`` lists the origins, as dates, at which a fit
+        failed and the last parameters were kept.
+
+    Raises
+    ------
+    DataError
+        The prices cannot be used, or are too few before ``start``.
+    ConfigError
+        An option is not possible.
+
+    Warns
+    -----
+    FitWarning
+        A refit failed and the last parameters were kept.
+    DataWarning
+        A fitted TSGAN has seen prices from ``start`` on: its forecasts are no test of it.
+    """
+    levels = check_levels(levels)
+    for name, value in (("horizon", horizon), ("n_samples", n_samples), ("train_window", train_window)):
+        check_whole(name, value)
+    if refit_every is not None:
+        check_whole("refit_every", refit_every)
+    exact = _is_exact(method, horizon, weights is not None)
+    forecaster = _forecaster(model, random_state)
+    prices = forecaster.columns_of(check_prices(prices, min_rows=2))
+    columns, dates = list(prices.columns), pd.DatetimeIndex(prices.index)
+    shares = None if weights is None else weight_vector(weights, columns)
+    origins = _origins(prices, start, horizon)
+    failed: list[pd.Timestamp] = []
+    found = np.empty((len(origins), 1 if shares is not None else len(columns), 2, len(levels)))
+    done = 0
+    for fitted, first, block in _blocks(forecaster, prices, origins, refit_every, train_window, failed):
+        seen, rows = prices.iloc[first : block[-1] + 1], block - first
+        if exact:
+            found[done : done + len(block)] = fitted.exact(seen, rows, levels)
+            done += len(block)
+            progress(done / len(origins))
+        else:
+            draw = _Draw(fitted, fitted.states(seen), dates[first:], horizon, n_samples, shares, levels, random_state)
+            for part in np.array_split(rows, -(-len(rows) // _BATCH)):
+                found[done : done + len(part)] = draw.each(part)
+                done += len(part)
+                progress(done / len(origins))
+    frame = pd.DataFrame(
+        found.reshape(len(origins), -1),
+        index=dates[origins + horizon],
+        columns=_columns(columns if shares is None and len(columns) > 1 else None, levels),
+    )
+    frame.attrs["failed_refits"] = [iso(date) for date in failed]
+    if failed:
+        when = ", ".join(map(iso, failed[:3])) + (" ..." if len(failed) > 3 else "")
+        warn(f"{len(failed)} refits of {forecaster.name} failed ({when}); the last parameters were kept", FitWarning)
+    return frame
+
+
+@dataclass(frozen=True)
+class _Draw:
+    """Figures from draws."""
+
+    forecaster: _Forecaster
+    states: Any
+    dates: pd.DatetimeIndex
+    horizon: int
+    n_samples: int
+    shares: Floats | None
+    levels: tuple[float, ...]
+    seed: int
+
+    def each(self, rows: Integers) -> Floats:
+        """Draw from the states after some rows, several at once: (rows, assets or 1, 2, levels)."""
+        from tsgan.device import threads_for
+
+        with threads_for(1):  # torch's own threads would wait for each other
+            parts = Parallel(cpu_count(), prefer="threads")(delayed(self._one)(row) for row in rows.tolist())
+        return np.stack(parts)
+
+    def _one(self, row: int) -> Floats:
+        key = self.dates[row].value % 2**63
+        paths = self.forecaster.run(self.states[row : row + 1], self.horizon, self.n_samples, self.seed, key)
+        return tails(horizon_values(paths, self.shares), self.levels)
+
+
+# forecasters ----------------------------------------------------------------------------------------------------------
+
+
+class _Forecaster(Protocol):
+    """What can be fitted and forecast with; rows count prices, row 0 being the first."""
+
+    @property
+    def name(self) -> str:
+        """What to call it."""
+
+    @property
+    def fitted(self) -> bool:
+        """Whether it has parameters."""
+
+    @property
+    def memory(self) -> int:
+        """Steps of history that it needs before its first origin, unless it knows what came before."""
+
+    def columns_of(self, prices: pd.DataFrame) -> pd.DataFrame:
+        """The prices of its assets, in their order."""
+
+    def knows(self, first: pd.Timestamp) -> bool:
+        """Whether it has seen what came before a date."""
+
+    def fit(self, prices: pd.DataFrame) -> _Forecaster:
+        """One with parameters fitted to prices; FitWarning or TrainingError where that fails."""
+
+    def states(self, prices: pd.DataFrame) -> Any:
+        """State after each row."""
+
+    def exact(self, prices: pd.DataFrame, rows: Integers, levels: Sequence[float]) -> Floats:
+        """Figures of the step after each of some rows: (rows, assets, 2, levels)."""
+
+    def run(self, state: Any, length: int, copies: int, *key: int) -> Floats:
+        """Paths of log returns from one state, (copies, length, assets), with a random stream for each key."""
+
+
+@dataclass(frozen=True)
+class _Model:
+    """A TSGAN."""
+
+    model: TSGAN
+    seen_until: pd.Timestamp | None = None
+    """Last date of the training data of a model that came fitted"""
+    name = "tsgan"
+
+    @property
+    def fitted(self) -> bool:
+        return hasattr(self.model, "law_")
+
+    @property
+    def memory(self) -> int:
+        return int(max(self.model.law_.generator.config.half_lives)) if self.fitted else 0
+
+    def columns_of(self, prices: pd.DataFrame) -> pd.DataFrame:
+        if not self.fitted:
+            return prices
+        missing = [name for name in self.model.columns_ if name not in prices.columns]
+        if missing:
+            raise DataError(
+                f"the prices have no column {', '.join(map(repr, missing))}; the model knows "
+                f"{', '.join(self.model.columns_)}; the prices have {', '.join(prices.columns)}"
+            )
+        return prices[self.model.columns_]
+
+    def knows(self, first: pd.Timestamp) -> bool:
+        return bool(self.model.dates_[0] < first)
+
+    def fit(self, prices: pd.DataFrame) -> _Model:
+        return _Model(clone(self.model).fit(prices))
+
+    def states(self, prices: pd.DataFrame) -> Any:
+        return self.model.states(prices)
+
+    def exact(self, prices: pd.DataFrame, rows: Integers, levels: Sequence[float]) -> Floats:
+        states = self.model.states(prices)[rows]
+        figures = [np.stack(self.model.law_.value_at_risk(states, level), -1) for level in levels]
+        return np.stack(figures, -1)
+
+    def run(self, state: Any, length: int, copies: int, *key: int) -> Floats:
+        from tsgan.device import random_stream
+
+        return self.model.law_.run(state, length, random_stream(*key, device=self.model.law_.device), copies)
+
+
+@dataclass(frozen=True)
+class _Classical:
+    """A classical method."""
+
+    name: str
+    baseline: Baseline | None = None
+    memory = MIN_ROWS
+
+    @property
+    def fitted(self) -> bool:
+        return self.baseline is not None
+
+    @property
+    def _own(self) -> Baseline:
+        assert self.baseline is not None, "fitted before it forecasts"
+        return self.baseline
+
+    def columns_of(self, prices: pd.DataFrame) -> pd.DataFrame:
+        return prices
+
+    def knows(self, first: pd.Timestamp) -> bool:
+        return False
+
+    def fit(self, prices: pd.DataFrame) -> _Classical:
+        return replace(self, baseline=fit_baselines(log_returns(prices.to_numpy()), [self.name])[self.name])
+
+    def states(self, prices: pd.DataFrame) -> Any:
+        states = self._own.states(log_returns(prices.to_numpy()))
+        return np.concatenate((states[:1], states))  # nothing is known after the first price, and no origin is there
+
+    def exact(self, prices: pd.DataFrame, rows: Integers, levels: Sequence[float]) -> Floats:
+        forecasts = self._own.one_step(log_returns(prices.to_numpy()), levels)
+        figures = [np.stack((forecasts[level].var, forecasts[level].es), -1) for level in levels]
+        return np.stack(figures, -1)[rows - 1]
+
+    def run(self, state: Any, length: int, copies: int, *key: int) -> Floats:
+        return self._own.run(state, length, np.random.default_rng(key), copies)
+
+
+def _forecaster(model: TSGAN | Baseline | str, seed: int) -> _Forecaster:
+    from tsgan.estimator import TSGAN
+
+    if isinstance(model, TSGAN):
+        if hasattr(model, "law_"):
+            return _Model(model, model.dates_[-1])
+        return _Model(clone(model).set_params(random_state=seed) if model.random_state is None else model)
+    name = model if isinstance(model, str) else getattr(model, "name", None)
+    if isinstance(model, str) and model not in BASELINES:
+        raise ConfigError(f"there is no classical method {model!r}; there are {', '.join(BASELINES)}")
+    if not isinstance(name, str):
+        raise ConfigError(
+            f"the model must be a TSGAN, a baseline or a name ({', '.join(BASELINES)}), not {type(model).__name__}"
+        )
+    return _Classical(name, None if isinstance(model, str) else model)
+
+
+def _blocks(
+    forecaster: _Forecaster,
+    prices: pd.DataFrame,
+    origins: Integers,
+    refit_every: int | None,
+    window: int,
+    failed: list[pd.Timestamp],
+) -> Iterator[tuple[_Forecaster, int, Integers]]:
+    """Origins that share their parameters: the forecaster, the first row that it may look at, and their rows."""
+    if forecaster.fitted and refit_every is None:
+        _check_unseen(forecaster, prices, origins)
+        yield forecaster, 0, origins
+        return
+    if origins[0] < window:
+        raise DataError(
+            f"the first forecast has {origins[0]:,} returns before its origin, {iso(prices.index[origins[0]])}, and "
+            f"train_window asks for {window:,}; give a longer history, start later or take a shorter window"
+        )
+    current: _Forecaster | None = None
+    for at in range(0, len(origins), refit_every or len(origins)):
+        block = origins[at : at + (refit_every or len(origins))]
+        first = int(block[0]) - window
+        current = _refit(forecaster, prices.iloc[first : block[0] + 1], current, failed)
+        yield current, first, block
+
+
+def _refit(
+    forecaster: _Forecaster, known: pd.DataFrame, current: _Forecaster | None, failed: list[pd.Timestamp]
+) -> _Forecaster:
+    """Fit to what is known; where that fails keep what there is. Only the first fit speaks."""
+    with warnings.catch_warnings():
+        if current is not None:
+            warnings.simplefilter("ignore", TsganWarning)
+            warnings.simplefilter("error", FitWarning)
+        try:
+            return forecaster.fit(known)
+        except (FitWarning, TrainingError):
+            if current is None:
+                raise
+            failed.append(known.index[-1])
+            return current
+
+
+def _check_unseen(forecaster: _Forecaster, prices: pd.DataFrame, origins: Integers) -> None:
+    """A fitted forecaster should not have seen what it forecasts, and needs a history as long as its memory."""
+    if origins[0] < forecaster.memory and not forecaster.knows(prices.index[0]):
+        raise DataError(
+            f"the first forecast has {origins[0]:,} returns before its origin, {iso(prices.index[origins[0]])}; "
+            f"{forecaster.name} remembers {forecaster.memory:,}: give a longer history or start later"
+        )
+    last = forecaster.seen_until if isinstance(forecaster, _Model) else None
+    if last is not None and last > prices.index[origins[0]]:
+        warn(
+            f"the model was fitted to prices up to {iso(last)}, after the first origin, "
+            f"{iso(prices.index[origins[0]])}: these forecasts are no test of it; give refit_every=, or start later"
+        )
+
+
+# what comes in and goes out -------------------------------------------------------------------------------------------
+
+
+def _origins(prices: pd.DataFrame, start: str | pd.Timestamp, horizon: int) -> Integers:
+    try:
+        date = pd.Timestamp(start)
+    except ValueError as error:
+        raise ConfigError(f"start must be a date such as 2020-01-02, not {start!r}") from error
+    first = int(prices.index.searchsorted(date))
+    if first == len(prices):
+        raise DataError(f"there is nothing to forecast from {iso(date)} on: the prices end on {iso(prices.index[-1])}")
+    if first < horizon + 1:
+        raise DataError(
+            f"the first forecast, for {iso(prices.index[first])}, needs more than {horizon:,} prices before it, there "
+            f"are {first:,}; start later"
+        )
+    return np.arange(first, len(prices)) - horizon
+
+
+def _columns(assets: list[str] | None, levels: tuple[float, ...]) -> pd.MultiIndex:
+    figures = (["VaR", "ES"], levels)
+    if assets is None:
+        return pd.MultiIndex.from_product(figures, names=["figure", "level"])
+    return pd.MultiIndex.from_product([assets, *figures], names=["asset", "figure", "level"])
+
+
+def _is_exact(method: str, horizon: int, portfolio: bool) -> bool:
+    if method not in ("auto", "exact", "sample"):
+        raise ConfigError(f"method must be 'auto', 'exact' or 'sample', not {method!r}")
+    closed = horizon == 1 and not portfolio
+    if method == "exact" and not closed:
+        what = "a portfolio" if portfolio else f"{horizon} steps"
+        raise ConfigError(f"there is no closed form for {what}, only for one step of an asset; take method='sample'")
+    return closed and method != "sample"

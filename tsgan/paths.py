@@ -19,7 +19,9 @@ from tsgan.files import atomic_path
 from tsgan.returns import Floats, prices_from
 
 Kind = Literal["prices", "returns"]
+Bars = Literal["close", "ohlcv"]
 SUFFIXES = (".csv", ".parquet", ".npz")
+_BAR = ("Open", "High", "Low", "Close", "Volume")
 _ROWS_AT_ONCE = 1_000_000
 
 
@@ -59,9 +61,8 @@ class Paths:
         return len(self.returns)
 
     def __iter__(self) -> Iterator[pd.DataFrame]:
-        """One frame of prices after the other: dates by assets."""
-        for path in self.prices:
-            yield pd.DataFrame(path, index=self.dates, columns=self.columns)
+        """One frame of prices after the other, as :meth:`iter_prices` yields them."""
+        return self.iter_prices()
 
     def __repr__(self) -> str:
         dates = f"{iso(self.dates[0])} to {iso(self.dates[-1])}"
@@ -75,6 +76,84 @@ class Paths:
         kind : "prices", or "returns" for log returns a step
         """
         return self._frame(self._values(kind), 0)
+
+    def to_wide(self) -> pd.DataFrame:
+        """Return the prices of all paths side by side, as vectorbt takes them.
+
+        Returns
+        -------
+        DataFrame
+            (length, n * assets): dates by columns of two levels, ``path`` (0, 1, ...) and ``asset``; ``wide[3]`` is the
+            frame of path 3.
+        """
+        columns = pd.MultiIndex.from_product([range(len(self)), self.columns], names=["path", "asset"])
+        values = self.prices.transpose(1, 0, 2).reshape(self.length, -1)
+        return pd.DataFrame(values, index=self.dates, columns=columns)
+
+    def iter_prices(self, kind: Bars = "close") -> Iterator[pd.DataFrame]:
+        """Yield one dated frame a path, for engines that test a strategy on one history at a time.
+
+        The model knows closing prices only. Bars are made of them: a bar opens at the close before (the first one at
+        ``start_price``), its high and low are the larger and the smaller of open and close, its volume is 0. There is
+        no range within the day and no gap over night: a stop or a limit fills as if the price went straight from one
+        close to the next, which flatters stops, and nothing that needs volume can be tested.
+
+        Parameters
+        ----------
+        kind : "close" for dates by assets; "ohlcv" for dates by Open, High, Low, Close, Volume, as backtesting.py and
+            backtrader take one asset. Of several assets the columns then have two levels, ``asset`` and ``field``, and
+            ``frame["SPY"]`` holds the bars of one of them.
+
+        Yields
+        ------
+        DataFrame
+            Path 0, 1, ...; each frame is the caller's own.
+
+        Raises
+        ------
+        ConfigError
+            There is no such kind.
+        """
+        if kind not in ("close", "ohlcv"):
+            raise ConfigError(f"kind must be 'close' or 'ohlcv', not {kind!r}")
+        return map(self._closes if kind == "close" else self._bars, self.prices)
+
+    def to_zipline(self, folder: str | PathLike[str], volume: int = 1_000_000_000) -> list[Path]:
+        """Write a folder a path in the layout of zipline's csvdir bundles.
+
+        Path 3 of SPY becomes ``<folder>/00003/daily/SPY.csv`` with the columns date, open, high, low, close, volume,
+        dividend (0) and split (1); ``csvdir_equities(["daily"], "<folder>/00003")`` ingests it. Bars are those of
+        :meth:`iter_prices`. zipline demands a row for each session of the bundle's calendar and nothing else, so fit
+        with ``TSGAN(calendar="NYSE")`` or register the bundle with a calendar that has the paths' dates. It
+        stores prices in thousandths: raise ``start_price`` where that is too coarse.
+
+        Parameters
+        ----------
+        folder : a folder that is empty or does not exist, since zipline takes whatever lies there for an asset
+        volume : the volume of every bar, not learned: zipline fills no order where it is 0, and its default
+            slippage fills up to a small share of it in one bar
+
+        Returns
+        -------
+        The folders, one a path.
+
+        Raises
+        ------
+        ConfigError
+            The folder holds something, the paths are not daily, or a name cannot be zipline's file name.
+        OSError
+            Something cannot be written.
+        """
+        root = Path(folder)
+        self._check_zipline(root)
+        written = [root / f"{number:05d}" for number in range(len(self))]
+        for target, prices in zip(written, self.prices, strict=True):
+            (target / "daily").mkdir(parents=True)
+            for asset, bars in zip(self.columns, self._bar_values(prices), strict=True):
+                table = pd.DataFrame(bars, index=self.dates.rename("date"), columns=[name.lower() for name in _BAR])
+                with atomic_path(target / "daily" / f"{asset}.csv") as partial:
+                    table.assign(volume=volume, dividend=0.0, split=1.0).to_csv(partial, date_format="%Y-%m-%d")
+        return written
 
     def save(self, path: str | PathLike[str], kind: Kind = "prices") -> int:
         """Write all paths; the suffix says how: .csv and .parquet hold the long table of :meth:`to_frame`.
@@ -94,6 +173,39 @@ class Paths:
             else:
                 self._write_table(partial, values)
         return len(self) * self.length
+
+    def _closes(self, prices: Floats) -> pd.DataFrame:
+        return pd.DataFrame(prices, index=self.dates, columns=self.columns, copy=True)
+
+    def _bars(self, prices: Floats) -> pd.DataFrame:
+        values = np.concatenate(self._bar_values(prices), axis=1)
+        columns = pd.MultiIndex.from_product([self.columns, _BAR], names=["asset", "field"])
+        return pd.DataFrame(values, index=self.dates, columns=columns if len(self.columns) > 1 else list(_BAR))
+
+    def _bar_values(self, prices: Floats) -> Floats:
+        """Bars of a path: (length, assets) closes -> (assets, length, 5) open, high, low, close, volume."""
+        opens = np.vstack([self.start_price, prices[:-1]])
+        high, low = np.maximum(opens, prices), np.minimum(opens, prices)
+        return np.stack([opens, high, low, prices, np.zeros_like(prices)], axis=-1).swapaxes(0, 1)
+
+    def _check_zipline(self, root: Path) -> None:
+        if root.exists() and (not root.is_dir() or any(root.iterdir())):
+            raise ConfigError(f"{root} is not an empty folder; name a new one, or empty it first")
+        if not self._daily:
+            raise ConfigError(
+                f"zipline's daily bundles take one bar a day, but the paths have times of day, such as "
+                f"{iso(self.dates[0])}; fit the model to daily prices"
+            )
+        unfit = [name for name in self.columns if not name or set(name) & set("./\\")]
+        if unfit:
+            raise ConfigError(
+                f"{unfit[0]!r} cannot be the name of a zipline file, which has no dot or slash; rename the column "
+                "before the fit"
+            )
+
+    @property
+    def _daily(self) -> bool:
+        return bool((self.dates == self.dates.normalize()).all())
 
     def _values(self, kind: Kind) -> Floats:
         if kind not in ("prices", "returns"):
@@ -121,8 +233,7 @@ class Paths:
         from pyarrow.csv import CSVWriter, WriteOptions
         from pyarrow.parquet import ParquetWriter
 
-        daily = bool((self.dates == self.dates.normalize()).all())
-        date_type = pa.date32() if daily else pa.timestamp("s")
+        date_type = pa.date32() if self._daily else pa.timestamp("s")
         assets = [(name, pa.float64()) for name in self.columns]
         schema = pa.schema([("path", pa.int64()), ("date", date_type), *assets])
         with path.open("wb") as file:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Weights", "check_levels", "horizon_values", "tails", "var_es", "weight_vector"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
-Weights: TypeAlias = "Mapping[str, float] | pd.Series[float] | Sequence[float]"
+Weights: TypeAlias = "Mapping[str, float] | pd.Series[float] | Sequence[float] | Floats"
 """Shares of the value of a portfolio, by the names of its assets or one an asset in their order"""
 
 

@@ -6,7 +6,15 @@ from tsgan.evaluation.judge import Evaluation, evaluate
 from tsgan.evaluation.measures import MEASURES, Measure
 from tsgan.evaluation.plots import overview
 from tsgan.evaluation.report import write_report
-from tsgan.evaluation.risk import breach_share, fz0, quantile_loss, rolling_forecasts, var_es
+from tsgan.evaluation.risk import (
+    breach_share,
+    fz0,
+    quantile_loss,
+    rolling_backtest,
+    rolling_forecasts,
+    strategy_distribution,
+    var_es,
+)
 from tsgan.evaluation.tables import read_paths
 
 __all__ = [
@@ -24,7 +32,9 @@ __all__ = [
     "overview",
     "quantile_loss",
     "read_paths",
+    "rolling_backtest",
     "rolling_forecasts",
+    "strategy_distribution",
     "var_es",
     "write_report",
 ]

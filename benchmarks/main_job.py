@@ -24,7 +24,7 @@ from scipy.stats import genpareto
 
 from tsgan import TSGAN, Config
 from tsgan.datasets import load
-from tsgan.evaluation import fz0, gjr_forecasts, historical_forecasts
+from tsgan.evaluation import fixed_forecasts, fz0
 from tsgan.evaluation.measures import acf, leverage
 from tsgan.returns import log_returns
 
@@ -134,14 +134,14 @@ def held_out(prices: pd.DataFrame, config: Config, seed: int) -> dict[str, float
     model = TSGAN(config=config, random_state=seed).fit(prices.iloc[: first + 1])
     states = model.law_.states(returns / 100)[first:-1]
     y = returns[first:, 0]
+    classical = fixed_forecasts(returns, first, LEVELS, ["GJR-skewt", "historical"])
     row = {}
     for level in LEVELS:
         var, es = (100 * risk[:, 0] for risk in model.law_.value_at_risk(states, level))
         row[f"FZ0 {level:.0%}"] = fz0(y, var, es, level).mean()
         row[f"breaches {level:.0%}"] = (y <= var).mean()
-        for name, forecast in (("GJR", gjr_forecasts), ("historical", historical_forecasts)):
-            risk = forecast(returns[:, 0], first, LEVELS)[level]
-            row[f"FZ0 {level:.0%} {name}"] = fz0(y, risk.var, risk.es, level).mean()
+        for name, forecasts in classical.items():
+            row[f"FZ0 {level:.0%} {name}"] = fz0(y[:, None], *forecasts[level], level).mean()
     return row
 
 

@@ -20,7 +20,7 @@ import torch
 
 from tsgan import Config
 from tsgan.datasets import load, read_prices
-from tsgan.evaluation import fz0, gjr_forecasts
+from tsgan.evaluation import fixed_forecasts, fz0
 from tsgan.fitting import fit_laws
 from tsgan.returns import log_returns
 
@@ -74,11 +74,14 @@ def differences(returns: np.ndarray, config: Config, seed: int) -> dict[float, f
     steps = config.training.steps
     law = fit_laws(returns[:first, None], config, [steps], seed, torch.device("cpu"), lambda _: None).laws[steps]
     states = law.states(returns[:, None])[first:-1]
-    gjr = gjr_forecasts(percent, first, LEVELS)
+    gjr = fixed_forecasts(percent[:, None], first, LEVELS, ["GJR-skewt"])["GJR-skewt"]
     row = {}
     for level in LEVELS:
         var, es = (100 * risk[:, 0] for risk in law.value_at_risk(states, level))
-        ours, theirs = (fz0(percent[first:], v, e, level).mean() for v, e in ((var, es), gjr[level]))
+        ours, theirs = (
+            fz0(percent[first:], v, e, level).mean()
+            for v, e in ((var, es), (gjr[level].var[:, 0], gjr[level].es[:, 0]))
+        )
         row[level] = ours - theirs
     return row
 

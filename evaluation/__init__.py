@@ -1,7 +1,6 @@
 """Whether synthetic paths are good: measures, noise floor, controls, classical opponents, scores, report, pictures."""
 
-from tsgan.evaluation.baselines import BASELINES, Baseline, fit_baselines
-from tsgan.evaluation.forecasts import gjr_forecasts, historical_forecasts
+from tsgan.evaluation.baselines import BASELINES, Baseline, fit_baselines, fixed_forecasts
 from tsgan.evaluation.judge import Evaluation, evaluate
 from tsgan.evaluation.measures import MEASURES, Measure
 from tsgan.evaluation.plots import overview
@@ -26,9 +25,8 @@ __all__ = [
     "breach_share",
     "evaluate",
     "fit_baselines",
+    "fixed_forecasts",
     "fz0",
-    "gjr_forecasts",
-    "historical_forecasts",
     "overview",
     "quantile_loss",
     "read_paths",

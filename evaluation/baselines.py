@@ -8,6 +8,7 @@ a step, in the unit of the returns fitted to.
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,7 +19,7 @@ import numpy.typing as npt
 
 from tsgan.config import check_whole
 from tsgan.datasets.checks import warn
-from tsgan.errors import ConfigError, DataError, FitWarning
+from tsgan.errors import ConfigError, DataError, DataWarning, FitWarning
 from tsgan.evaluation.forecasts import Forecast, tail_of_sample
 from tsgan.evaluation.volatility import (
     MODELS,
@@ -38,6 +39,7 @@ __all__ = [
     "GarchModel",
     "Gaussian",
     "fit_baselines",
+    "fixed_forecasts",
 ]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -368,6 +370,48 @@ def fit_baselines(returns: npt.ArrayLike, names: Sequence[str] | None = None) ->
         raise DataError(f"there is no baseline {', '.join(map(repr, unknown))}; there are {', '.join(BASELINES)}")
     fits = _Fits(y)
     return {name: make(name, fits) for name, make in _MAKERS.items() if names is None or name in names}
+
+
+def fixed_forecasts(
+    returns: npt.ArrayLike, n_train: int, levels: Sequence[float], names: Sequence[str]
+) -> dict[str, dict[float, Forecast]]:
+    """Forecast every return after the first ``n_train``, by parameters that are fitted to those and then fixed.
+
+    Parameters
+    ----------
+    returns : array (time, assets)
+        Log returns a step.
+    n_train : int
+        Number of returns to fit on, at least 50.
+    levels : sequence of float
+        Probabilities of the lower tail, such as (.05, .01).
+    names : sequence of str
+        Which of `BASELINES`.
+
+    Returns
+    -------
+    dict
+        Name -> level -> `Forecast` of arrays (time - n_train, assets) for ``returns[n_train:]``.
+
+    Raises
+    ------
+    DataError
+        As of `fit_baselines`, or nothing is left to forecast.
+    """
+    y = _table(returns, "forecasts need")
+    if not n_train < len(y):
+        raise DataError(f"cannot fit on {n_train:,} of {len(y):,} returns; at least 1 must be left over")
+    with warnings.catch_warnings():
+        # a variance that does not return to a mean is a matter of long paths
+        warnings.filterwarnings("ignore", ".* does not return to a mean", DataWarning)
+        fitted = fit_baselines(y[:n_train], names)
+    return {
+        name: {
+            level: Forecast(forecast.var[n_train - 1 :], forecast.es[n_train - 1 :])
+            for level, forecast in baseline.one_step(y[:-1], levels).items()
+        }
+        for name, baseline in fitted.items()
+    }
 
 
 class _Fits:

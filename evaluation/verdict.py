@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tsgan.calendars import iso
-from tsgan.evaluation.forecasts import gjr_forecasts, historical_forecasts
+from tsgan.evaluation.baselines import fixed_forecasts
 from tsgan.evaluation.risk.scores import fz0
 from tsgan.returns import Floats
 
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from tsgan.law import Law
 
 LEVELS = (0.05, 0.01)
-_GJR, _HISTORICAL = "GJR-GARCH skew-t", "historical simulation"
+_OPPONENTS = {"GJR-skewt": "GJR-GARCH skew-t", "historical": "historical simulation"}
+"""Baselines, and what a reader is told"""
 _CLEAR = 1.64  # standard errors that a mean difference of scores must have to be called one
 
 
@@ -38,17 +39,14 @@ def one_step_verdict(law: Law, returns: Floats, first: int, dates: pd.DatetimeIn
     percent = 100 * returns
     y = percent[first:]
     states = law.states(returns)[first:-1]
-    scores: dict[str, dict[float, Floats]] = {"tsgan": {}, _GJR: {}, _HISTORICAL: {}}
+    scores: dict[str, dict[float, Floats]] = {"tsgan": {}}
     shares = []
     for level in LEVELS:
         var, es = (100 * risk for risk in law.value_at_risk(states, level))
         shares.append(f"{100 * np.mean(y <= var):.2f} %")
         scores["tsgan"][level] = fz0(y, var, es, level)
-    for name, forecast in ((_GJR, gjr_forecasts), (_HISTORICAL, historical_forecasts)):
-        columns = [forecast(asset, first, LEVELS) for asset in percent.T]
-        for level in LEVELS:
-            risk = [column[level] for column in columns]
-            scores[name][level] = np.stack([fz0(a, r.var, r.es, level) for a, r in zip(y.T, risk, strict=True)], -1)
+    for baseline, forecasts in fixed_forecasts(percent, first, LEVELS, list(_OPPONENTS)).items():
+        scores[_OPPONENTS[baseline]] = {level: fz0(y, *forecasts[level], level) for level in LEVELS}
     table = ", ".join(
         f"{name} " + " / ".join(f"{by_level[level].mean():.4f}" for level in LEVELS)
         for name, by_level in scores.items()
@@ -57,7 +55,7 @@ def one_step_verdict(law: Law, returns: Floats, first: int, dates: pd.DatetimeIn
         f"Held out: {len(y):,} steps, {iso(dates[first])} to {iso(dates[-1])}, judged by a law fitted before.",
         f"VaR at 5 % / 1 % was breached on {' / '.join(shares)} of the steps.",
         f"Joint VaR/ES loss FZ0 at 5 % / 1 %, lower is better: {table}.",
-        *(_comparison(scores, name) for name in (_GJR, _HISTORICAL)),
+        *(_comparison(scores, name) for name in _OPPONENTS.values()),
     ]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tsgan.datasets.checks import warn
-from tsgan.evaluation.forecasts import converged, tail_of_law, tail_of_sample
+from tsgan.evaluation.forecasts import tail_of_law, tail_of_sample
 
 __all__ = ["MODELS", "SCORES", "Margin", "constant_volatility", "filter_volatility", "fit_margin", "run_margins"]
 
@@ -125,8 +125,11 @@ def fit_margin(y: Floats, model: str) -> Margin | None:
 
     scale, options = float(y.std()), MODELS[model]  # the optimiser works best near unit deviation
     model_of_y = arch_model(y / scale, mean="Constant", rescale=False, **options)
-    result = converged(model_of_y)
-    if result is None:
+    try:
+        result = model_of_y.fit(disp="off", show_warning=False)
+    except (ValueError, np.linalg.LinAlgError):
+        return None
+    if result.convergence_flag or not np.isfinite(result.params).all():
         return None
     p, exponential = {name: float(value) for name, value in result.params.items()}, options["vol"] == "EGARCH"
     beta, law = p["beta[1]"], model_of_y.distribution

@@ -14,9 +14,7 @@ import pytest
 from scipy import stats
 
 from tsgan import ConfigError, DataError, DataWarning
-from tsgan.evaluation.risk.strategies import (
-    FIGURES,
-    Strategy,
+from tsgan.evaluation.risk import (
     deflated_sharpe_ratio,
     mean_reversion,
     momentum,
@@ -24,6 +22,7 @@ from tsgan.evaluation.risk.strategies import (
     probability_of_backtest_overfitting,
     strategy_distribution,
 )
+from tsgan.evaluation.risk.strategies import FIGURES, Strategy
 from tsgan.paths import Paths
 from tsgan.returns import Floats
 

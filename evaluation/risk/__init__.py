@@ -16,16 +16,18 @@ from tsgan.evaluation.risk.backtests import (
 )
 from tsgan.evaluation.risk.comparisons import Comparison, diebold_mariano, model_confidence_set
 from tsgan.evaluation.risk.estimates import var_es
+from tsgan.evaluation.risk.overfitting import (
+    deflated_sharpe_ratio,
+    probabilistic_sharpe_ratio,
+    probability_of_backtest_overfitting,
+)
 from tsgan.evaluation.risk.rolling import rolling_forecasts
 from tsgan.evaluation.risk.rolling_backtest import RollingBacktest, realised_values, rolling_backtest
 from tsgan.evaluation.risk.scores import breach_share, fz0, quantile_loss
 from tsgan.evaluation.risk.strategies import (
     StrategyDistribution,
-    deflated_sharpe_ratio,
     mean_reversion,
     momentum,
-    probabilistic_sharpe_ratio,
-    probability_of_backtest_overfitting,
     strategy_distribution,
 )
 

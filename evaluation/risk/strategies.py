@@ -11,9 +11,6 @@ import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import combinations
-from statistics import NormalDist
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -24,6 +21,11 @@ from joblib import Parallel, delayed
 from tsgan.calendars import infer_calendar, iso
 from tsgan.datasets.checks import warn
 from tsgan.errors import ConfigError, DataError
+from tsgan.evaluation.risk.overfitting import (
+    below_median,
+    deflated_sharpe_ratio,
+    probability_of_backtest_overfitting,
+)
 from tsgan.evaluation.tables import path_arrays, price_returns
 from tsgan.paths import Paths
 
@@ -31,30 +33,22 @@ __all__ = [
     "FIGURES",
     "Strategy",
     "StrategyDistribution",
-    "deflated_sharpe_ratio",
     "mean_reversion",
     "momentum",
-    "probabilistic_sharpe_ratio",
-    "probability_of_backtest_overfitting",
     "strategy_distribution",
 ]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
-Bools: TypeAlias = npt.NDArray[np.bool_]
 Strategy: TypeAlias = "Callable[[pd.DataFrame], pd.Series[Any]]"
 """Prices, dates by assets -> simple returns a step, indexed by dates of the prices"""
 Progress: TypeAlias = Callable[[str, float], None]
 
 FIGURES = ("annual_return", "volatility", "sharpe", "max_drawdown", "var_5", "deflated_sharpe")
 """Figures of one strategy on one path, in the order of the tables; units in `StrategyDistribution`"""
-BLOCKS = 16  # of the cross-validation, as in the paper: 12,870 ways to choose half of them
-_MAX_BLOCKS = 20  # 184,756 ways; two more would be 705,432
 _VAR_LEVEL = 0.05
 _PARTS = 100  # of the paths, between which progress is told and processes share the work
 _LIKE_LENGTH = 1.25  # up to this ratio of lengths drawdowns of paths and history are compared without a warning
 _ROUNDING = 1e-9  # returns that differ by less of the largest are constant
-_EULER = 0.5772156649015329
-_NORMAL = NormalDist()
 
 
 @dataclass(frozen=True)
@@ -77,7 +71,7 @@ class StrategyDistribution:
         `probability_of_backtest_overfitting`; without one, how often the variant best on one path is no better than the
         median variant on another. None of a single variant
     best : the variant with the highest Sharpe ratio on the history; None without a history
-    best_below_median : share of the paths on which the Sharpe ratio of ``best`` is no better than the median variant's;
+    bestbelow_median : share of the paths on which the Sharpe ratio of ``best`` is no better than the median variant's;
         None without a history, or of a single variant
     periods_per_year : steps in a year that the figures were made annual with
     """
@@ -87,7 +81,7 @@ class StrategyDistribution:
     ranks: pd.DataFrame | None
     pbo: float | None
     best: str | None
-    best_below_median: float | None
+    bestbelow_median: float | None
     periods_per_year: float
 
     @property
@@ -177,7 +171,7 @@ def strategy_distribution(
     names = pd.Index(list(variants), name="variant")
     index = pd.MultiIndex.from_product([pd.Index(markets.numbers, name="path"), names])
     sharpes = np.nan_to_num(figures[:, :, FIGURES.index("sharpe")])
-    below, several = _below_median(sharpes), len(variants) > 1
+    below, several = below_median(sharpes), len(variants) > 1
     if backtest is None:
         return StrategyDistribution(
             table=_table(figures, index),
@@ -185,7 +179,7 @@ def strategy_distribution(
             ranks=None,
             pbo=_overfitting_between(sharpes, below) if several else None,
             best=None,
-            best_below_median=None,
+            bestbelow_median=None,
             periods_per_year=annual,
         )
     return StrategyDistribution(
@@ -194,179 +188,12 @@ def strategy_distribution(
         ranks=_table(_ranks(figures, backtest.figures), names),
         pbo=backtest.pbo,
         best=str(names[backtest.best]),
-        best_below_median=float(below[:, backtest.best].mean()) if several else None,
+        bestbelow_median=float(below[:, backtest.best].mean()) if several else None,
         periods_per_year=annual,
     )
 
 
-# overfitting ----------------------------------------------------------------------------------------------------------
-
-
-def probability_of_backtest_overfitting(returns: pd.DataFrame, blocks: int = BLOCKS) -> float:
-    """Probability that the variant with the best backtest is no better than the median variant afterwards.
-
-    Combinatorially symmetric cross-validation: time is cut into blocks, each way to choose half of them is a backtest,
-    and the other half is what comes afterwards. The probability is the share of these ways in which the variant of the
-    highest Sharpe ratio in the one half is at or below the median of the variants in the other, which is where the
-    logit of its relative rank is at most 0. .5 if the choice says nothing (of an even number of variants; of three 2/3,
-    as the median itself counts), 0 if one variant is always the best, and up to 1 if what did well does badly later.
-
-    Parameters
-    ----------
-    returns : DataFrame (time, variants)
-        Returns a step of at least two variants over the same dates.
-    blocks : int
-        Even number of blocks, 2 to 20, as long as each other up to one step.
-
-    Returns
-    -------
-    float
-        A constant half has a Sharpe ratio of 0 here.
-
-    Raises
-    ------
-    DataError
-        There are fewer than two variants or two steps a block, or a return is no finite number.
-    ConfigError
-        The number of blocks is not possible.
-
-    Source: Bailey, Borwein, López de Prado and Zhu (2017), The probability of backtest overfitting, Journal of
-    Computational Finance 20, section 2.
-    """
-    values = _trials(returns, blocks)
-    parts = np.array_split(values - values.mean(axis=0), blocks)  # centred: sums of squares lose nothing to the mean
-    counts = np.array([[len(part)] for part in parts], dtype=np.float64)
-    sums = np.array([part.sum(axis=0) for part in parts])
-    squares = np.array([(part**2).sum(axis=0) for part in parts])
-    rounding = np.maximum(1e-12 * values.var(axis=0), (_ROUNDING * np.abs(values).max(axis=0)) ** 2)
-
-    def sharpe(chosen: Floats) -> Floats:
-        n = chosen @ counts
-        mean = chosen @ sums / n
-        variance = (chosen @ squares - n * mean**2) / (n - 1)
-        moves = variance > rounding
-        return np.asarray(np.where(moves, values.mean(axis=0) + mean, 0) / np.sqrt(np.where(moves, variance, 1)))
-
-    inside = _halves(blocks)
-    best = sharpe(inside).argmax(axis=1)
-    return float(np.take_along_axis(_below_median(sharpe(1 - inside)), best[:, None], axis=1).mean())
-
-
-def probabilistic_sharpe_ratio(
-    sharpe: float, n_obs: int, skew: float = 0.0, kurtosis: float = 3.0, benchmark: float = 0.0
-) -> float:
-    """Probability that the true Sharpe ratio is above a benchmark, given the estimate and the law of the returns.
-
-    Parameters
-    ----------
-    sharpe, benchmark : float
-        Sharpe ratio a step, estimated and to be exceeded; an annual one divided by the root of the steps in a year.
-    n_obs : int
-        Returns that the estimate is from, at least 2.
-    skew, kurtosis : float
-        Of the returns; the kurtosis is 3 for the normal law.
-
-    Returns
-    -------
-    float
-
-    Raises
-    ------
-    ConfigError
-        There are too few returns, or no law has this skewness and kurtosis.
-
-    Source: Bailey and López de Prado (2012), The Sharpe ratio efficient frontier, Journal of Risk 15, equation 11.
-    """
-    if n_obs < 2:
-        raise ConfigError(f"n_obs must be 2 or more returns, not {n_obs}")
-    if not kurtosis >= (1 + skew**2) * (1 - 1e-9):  # also true of NaN
-        raise ConfigError(
-            f"kurtosis must be at least 1 + skew², here {1 + skew**2:.4g}, not {kurtosis:.4g}; is it the excess over 3?"
-        )
-    variance = 1 - skew * sharpe + (kurtosis - 1) / 4 * sharpe**2  # of the estimate, times the number of returns
-    distance = (sharpe - benchmark) * (n_obs - 1) ** 0.5
-    return _NORMAL.cdf(distance / max(variance, 1e-12) ** 0.5)  # 0 of a law with two values
-
-
-def deflated_sharpe_ratio(
-    sharpe: float, n_trials: float, sharpe_variance: float, n_obs: int, skew: float = 0.0, kurtosis: float = 3.0
-) -> float:
-    """Probability that the true Sharpe ratio is above what the best of several worthless trials would show.
-
-    The benchmark of `probabilistic_sharpe_ratio` is the expected maximum of the trials' Sharpe ratios when all true
-    ones are 0: sd ((1 - g) z(1 - 1/N) + g z(1 - 1/(N e))), with Euler's constant g and the normal quantile z; 0 of one
-    trial.
-
-    Parameters
-    ----------
-    sharpe : float
-        Sharpe ratio a step of the variant chosen.
-    n_trials : float
-        Independent trials N that it was chosen from, at least 1.
-    sharpe_variance : float
-        Variance of the trials' Sharpe ratios a step; an annual one divided by the steps in a year.
-    n_obs, skew, kurtosis
-        See `probabilistic_sharpe_ratio`.
-
-    Returns
-    -------
-    float
-
-    Raises
-    ------
-    ConfigError
-        A number is not possible.
-
-    Source: Bailey and López de Prado (2014), The deflated Sharpe ratio, Journal of Portfolio Management 40.
-    """
-    if not (n_trials >= 1 and sharpe_variance >= 0):
-        raise ConfigError(
-            f"n_trials must be 1 or more and sharpe_variance 0 or more, not {n_trials:g} and {sharpe_variance:g}"
-        )
-    benchmark = sharpe_variance**0.5 * _expected_maximum(n_trials)
-    return probabilistic_sharpe_ratio(sharpe, n_obs, skew, kurtosis, benchmark)
-
-
-def _expected_maximum(n: float) -> float:
-    """Approximate mean of the largest of n standard normal numbers."""
-    if n == 1:
-        return 0.0
-    quantile = _NORMAL.inv_cdf
-    return max(0.0, (1 - _EULER) * quantile(1 - 1 / n) + _EULER * quantile(1 - 1 / (n * np.e)))
-
-
-@lru_cache(maxsize=2)
-def _halves(blocks: int) -> Floats:
-    """All ways to choose half of the blocks, (ways, blocks), 1 where chosen."""
-    chosen = np.array(list(combinations(range(blocks), blocks // 2)))
-    halves = np.zeros((len(chosen), blocks))
-    np.put_along_axis(halves, chosen, 1, axis=1)
-    return halves
-
-
-def _below_median(sharpes: Floats) -> Bools:
-    """Where a variant is at or below the median variant of its row: (n, variants)."""
-    return np.asarray(sharpes <= np.median(sharpes, axis=1, keepdims=True))
-
-
-def _trials(returns: pd.DataFrame, blocks: int) -> Floats:
-    if blocks not in range(2, _MAX_BLOCKS + 1, 2):
-        raise ConfigError(f"blocks must be an even number from 2 to {_MAX_BLOCKS}, not {blocks!r}")
-    values = np.asarray(returns, dtype=np.float64)
-    if values.ndim != 2 or values.shape[1] < 2:
-        raise DataError(f"overfitting is a matter of choice: expected (time, 2 or more variants), got {values.shape}")
-    if len(values) < 2 * blocks:
-        raise DataError(
-            f"{blocks} blocks of at least 2 steps need {2 * blocks} common returns of the variants, there are "
-            f"{len(values)}; use a longer history or a shorter warm-up"
-        )
-    if not np.isfinite(values).all():
-        bad = int((~np.isfinite(values)).sum())
-        raise DataError(f"{bad:,} of {values.size:,} returns are missing or infinite; keep the steps that all have")
-    return values
-
-
-def _overfitting_between(sharpes: Floats, below: Bools) -> float:
+def _overfitting_between(sharpes: Floats, below: npt.NDArray[np.bool_]) -> float:
     """How often the variant best on one path is at or below the median on another, over all pairs of paths."""
     n, best = len(sharpes), sharpes.argmax(axis=1)
     if n < 2:

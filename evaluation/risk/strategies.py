@@ -71,7 +71,7 @@ class StrategyDistribution:
         `probability_of_backtest_overfitting`; without one, how often the variant best on one path is no better than the
         median variant on another. None of a single variant
     best : the variant with the highest Sharpe ratio on the history; None without a history
-    bestbelow_median : share of the paths on which the Sharpe ratio of ``best`` is no better than the median variant's;
+    best_below_median : share of the paths on which the Sharpe ratio of ``best`` is no better than the median variant's;
         None without a history, or of a single variant
     periods_per_year : steps in a year that the figures were made annual with
     """
@@ -81,7 +81,7 @@ class StrategyDistribution:
     ranks: pd.DataFrame | None
     pbo: float | None
     best: str | None
-    bestbelow_median: float | None
+    best_below_median: float | None
     periods_per_year: float
 
     @property
@@ -179,7 +179,7 @@ def strategy_distribution(
             ranks=None,
             pbo=_overfitting_between(sharpes, below) if several else None,
             best=None,
-            bestbelow_median=None,
+            best_below_median=None,
             periods_per_year=annual,
         )
     return StrategyDistribution(
@@ -188,7 +188,7 @@ def strategy_distribution(
         ranks=_table(_ranks(figures, backtest.figures), names),
         pbo=backtest.pbo,
         best=str(names[backtest.best]),
-        bestbelow_median=float(below[:, backtest.best].mean()) if several else None,
+        best_below_median=float(below[:, backtest.best].mean()) if several else None,
         periods_per_year=annual,
     )
 

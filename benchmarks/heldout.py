@@ -10,18 +10,11 @@ appended to --out as soon as they are known, and what is there is not computed a
 beside the repository).
 
 A distance is one of the test days from all paths pooled, or, for correlations, from the mean over paths. Where the
-protocol leaves it open, its printed numbers decide. The S&P distances say: correlations at a lag divide by the number
-of their terms, sums over days overlap, filtered simulations draw standardised residuals. For Hill's measure the ranks
-and ratios say: the difference of 1 / index, for the largest 2.5 % of losses; of 48 variants (tails, shares, and the
-difference or log ratio of the index) it comes nearest to the printed figures as a whole, mean square 1.8 in units of
-their deviation over seeds, the log ratio 2.1, gains, |r| or both tails at least 2.2, other shares at least 2.5. Of 42
-figures four then remain off by more than two such deviations, on average over two sets of seeds: the ratios of the last
-250 days on fx (3.08; printed 2.93), of the normal law (1.47; 1.411), of the bootstrap of 250 days on sp (1.15; 1.11)
-and of GARCH-t on sp (1.12; 1.20). Volatility models that start from 500 steps of burn-in, instead of the variance of a
-random training day, mend none of these, starts from the long-run variance the first alone (2.98).
+protocol leaves it open, its printed numbers decide: correlations at a lag divide by the number of their terms, sums over
+days overlap, filtered simulations draw standardised residuals, Hill's measure is the difference of 1 / index of the
+largest 2.5 % of losses (docs/experiments.md says what they do not decide, and which of them are not met).
 
-Every series has random numbers of its own. With one stream for all, the same chance befalls every series: the mean rank
-of the stationary bootstrap of 20 days then has a deviation of .30 over seeds, with streams of their own one of .05.
+Every series has random numbers of its own: with one stream for all, the same chance befalls every series.
 
 Panels: sp, the S&P 500 in 12 folds of 2,500 training and 1,250 test days, test windows back to back from December 1959
 to 2019; etf and fx, each asset with 2,000 and 2,500 training days, tested on the rest.

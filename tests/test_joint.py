@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from scipy import stats
 
-from tsgan.joint import JointNoise, normal_scores
+from tsgan.joint import JointNoise, market_level, normal_scores
 
 
 def draw(scores: torch.Tensor, time: int, past: torch.Tensor | None = None) -> torch.Tensor:
@@ -15,7 +15,7 @@ def draw(scores: torch.Tensor, time: int, past: torch.Tensor | None = None) -> t
         now = past[torch.randint(len(past), (time,), generator=rng)]
     else:
         now = torch.ones((time, scores.shape[1]))
-    shocks = JointNoise(scores, past, blur=0.2, neighbours=0.2)(1, time, rng)
+    shocks = JointNoise(scores, market_level(past), blur=0.2, neighbours=0.2)(1, time, rng)
     return torch.cat([shock(deviations) for shock, deviations in zip(shocks, now[:, None], strict=True)])
 
 
@@ -69,8 +69,20 @@ def test_days_are_drawn_from_a_market_as_volatile_as_now() -> None:
     assert np.array(np.corrcoef(wild.T))[0, 1] > 0.95
 
 
+def test_margins_stay_standard_normal_however_volatile_the_market_is() -> None:
+    """Here innovations are three times as large on calm days: a wrong volatility must not come back by the noise."""
+    rng = np.random.default_rng(0)
+    z = rng.standard_normal((4000, 2)) + 0.3
+    z[:2000] *= 3
+    deviations = torch.linspace(0, 3, 4000).exp()[:, None].expand(4000, 2)
+    scores = normal_scores(torch.tensor(z))
+    for now in (deviations, deviations / 4, deviations / 20):
+        drawn = draw(scores, 20_000, now).numpy()
+        assert max(stats.kstest(column, "norm").statistic for column in drawn.T) < 0.02
+
+
 def test_one_asset_is_plain_noise() -> None:
     one = torch.ones(10, 1)
-    shocks = JointNoise(one, one, blur=0.2, neighbours=0.2)(3, 4, torch.Generator().manual_seed(5))
+    shocks = JointNoise(one, one[:, 0], blur=0.2, neighbours=0.2)(3, 4, torch.Generator().manual_seed(5))
     drawn = torch.stack([shock(one[:3]) for shock in shocks], 1)
     assert torch.equal(drawn, torch.randn((3, 4, 1), generator=torch.Generator().manual_seed(5)))

@@ -105,7 +105,7 @@ def test_the_loop_reports_every_step() -> None:
         generator,
         critics,
         windows(),
-        JointNoise(torch.randn(50, 2, generator=torch.Generator().manual_seed(0)), torch.ones(50, 2), 0.2, 0.2),
+        JointNoise(torch.randn(50, 2, generator=torch.Generator().manual_seed(0)), torch.ones(50), 0.2, 0.2),
         lambda g: g.skew.square().sum(),
         TINY.training,
         10.0,

@@ -273,9 +273,9 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
             last_price = tensors.pop("last_price").numpy()
             generator, _ = build(len(columns), config, 0, target)
             generator.load_state_dict(_with_prefix(tensors, "generator."))
-            scores = tensors["noise.scores"]
-            noise = JointNoise(scores, torch.ones_like(scores), config.generator.blur, config.generator.neighbours)
-            noise.load_state_dict(_with_prefix(tensors, "noise."))
+            days = _with_prefix(tensors, "noise.")
+            noise = JointNoise(days["scores"], days["levels"], config.generator.blur, config.generator.neighbours)
+            noise.load_state_dict(days)
             law = Law(generator, noise.to(target), Scaling.of(returns))
             calendar = Calendar.from_dict(document["calendar"])
             model._set(law, returns, dates, last_price, columns, calendar, document["fit"])

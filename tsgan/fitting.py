@@ -14,7 +14,7 @@ from tsgan.config import Config
 from tsgan.critics import ConvCritic, LSTMCritic
 from tsgan.device import random_stream
 from tsgan.generator import Generator
-from tsgan.joint import JointNoise, normal_scores
+from tsgan.joint import JointNoise, market_level, normal_scores
 from tsgan.law import Law, Scaling, states_of
 from tsgan.level import match_level
 from tsgan.returns import Floats
@@ -102,4 +102,4 @@ def joint_noise(generator: Generator, x: torch.Tensor, states: torch.Tensor) -> 
     """Source of the noise that a generator sees in a history, (time, assets), given the memory before each step."""
     mean, scale, innovation = generator.prepare()(states)
     scores = normal_scores(innovation.to_normal((x - mean) / scale))
-    return JointNoise(scores, scale, generator.config.blur, generator.config.neighbours)
+    return JointNoise(scores, market_level(scale), generator.config.blur, generator.config.neighbours)

@@ -2,9 +2,9 @@
 
 Each asset's innovations follow its own fitted law; only their dependence comes from the data. A day of the training
 data is drawn among those on which the market was about as volatile as the path is now, since assets move together
-more in turbulent markets. Its normal scores are blurred by Gaussian noise of the same correlation, and shrunk so that
-every margin stays standard normal (a smoothed bootstrap with variance correction, Silverman and Young 1987, on the
-copula). Days are new, while joint tails that no elliptical copula has are kept.
+more in turbulent markets. Its normal scores among those days are blurred by Gaussian noise of the same correlation,
+and shrunk (a smoothed bootstrap with variance correction, Silverman and Young 1987, on the copula): every margin stays
+standard normal, however volatile the market is. Days are new, while joint tails that no elliptical copula has are kept.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 from typing import TypeAlias
 
 import torch
@@ -22,13 +23,16 @@ Shock: TypeAlias = Callable[[Tensor], Tensor]
 """The noise of one step, given the step's conditional deviations: (n, assets) -> (n, assets)"""
 
 
+_MARKETS = 21  # states of the market, from the calmest to the wildest, that have days of their own
+
+
 class JointNoise(nn.Module):
     """Source of noise: dependent over assets, each margin standard normal.
 
     Parameters
     ----------
     scores : (days, assets) normal scores of the training innovations; ``normal_scores`` makes them.
-    deviations : (days, assets) their conditional deviations.
+    levels : (days,) how volatile the market was; ``market_level`` measures it.
     blur : standard deviation of the added noise relative to the scores'.
     neighbours : share of the days, those of the most similar volatility, that a day is drawn from.
     """
@@ -36,36 +40,42 @@ class JointNoise(nn.Module):
     scores: Tensor
     levels: Tensor
     factor: Tensor
+    borders: Tensor
+    near: Tensor
 
-    def __init__(self, scores: Tensor, deviations: Tensor, blur: float, neighbours: float) -> None:
+    def __init__(self, scores: Tensor, levels: Tensor, blur: float, neighbours: float) -> None:
         super().__init__()
-        self.blur, self.neighbours = blur, neighbours
-        levels, calm_first = market_level(deviations).sort()
-        self.register_buffer("scores", scores[calm_first])
+        self.blur = blur
+        levels, calm_first = levels.sort(stable=True)
+        scores = scores[calm_first]
+        days, assets = scores.shape
+        width = max(1, round(neighbours * days))
+        starts = torch.linspace(0, days - width, _MARKETS).round().long().tolist()
+        self.register_buffer("scores", scores)
         self.register_buffer("levels", levels)
         exact = scores.cpu().double()
-        jitter = 1e-6 * torch.eye(scores.shape[1], dtype=torch.float64)
-        self.register_buffer("factor", torch.linalg.cholesky(exact.T @ exact / len(exact) + jitter).to(scores))
+        jitter = 1e-6 * torch.eye(assets, dtype=torch.float64)
+        self.register_buffer("factor", torch.linalg.cholesky(exact.T @ exact / days + jitter).to(scores))
+        between = [(a + b + width) // 2 for a, b in pairwise(starts)]
+        self.register_buffer("borders", levels[between], persistent=False)
+        near = [normal_scores(scores[start : start + width]) for start in starts] if assets > 1 else [scores]
+        self.register_buffer("near", torch.stack(near), persistent=False)
 
     def forward(self, n: int, time: int, rng: torch.Generator) -> list[Shock]:
         """Draw the noise of n paths, one shock a step; all random numbers are drawn here, the days when they come."""
-        days, assets = self.scores.shape
+        assets = self.scores.shape[1]
         fresh = torch.randn((n, time, assets), generator=rng, device=self.scores.device)
         if assets == 1:
             return known(fresh)
         fresh = self.blur * (fresh @ self.factor.T)
-        away = torch.rand((n, time), generator=rng, device=self.scores.device) - 0.5
-        places = (away * self.neighbours * days).long()
-        return [partial(self._near, *step) for step in zip(fresh.unbind(1), places.unbind(1), strict=True)]
+        days = torch.randint(self.near.shape[1], (n, time), generator=rng, device=self.scores.device)
+        return [partial(self._near, *step) for step in zip(fresh.unbind(1), days.unbind(1), strict=True)]
 
     @torch.no_grad()
-    def _near(self, fresh: Tensor, places: Tensor, deviations: Tensor) -> Tensor:
-        """Blurred scores of the days so many places from the one that was most like now; both ends reflect."""
-        days = len(self.scores)
-        day = torch.searchsorted(self.levels, market_level(deviations)) + places
-        day = torch.where(day < 0, -1 - day, day)
-        day = torch.where(day >= days, 2 * days - 1 - day, day)
-        blurred: Tensor = (self.scores[day] + fresh) / math.sqrt(1 + self.blur**2)
+    def _near(self, fresh: Tensor, day: Tensor, deviations: Tensor) -> Tensor:
+        """Blurred scores of the days, each counted among those of the market that is most like the path's."""
+        market = torch.searchsorted(self.borders, market_level(deviations))
+        blurred: Tensor = (self.near[market, day] + fresh) / math.sqrt(1 + self.blur**2)
         return blurred
 
 

@@ -2,7 +2,7 @@
 
 Every path is cut in two halves in time. A classifier learns from windows of one half which side they come from and is
 asked about windows of the other half; then the halves change places. Both sides have equal weight, so that guessing
-is right half of the time, and the distance is |accuracy - .5|. A side is summarised by 200 windows of each half, taken
+is right half of the time, and the distance is |accuracy - .5|. A side is summarised by 100 windows of each half, taken
 evenly over their volatility, so that their choice has no chance in it.
 """
 
@@ -30,7 +30,7 @@ __all__ = [
 Floats: TypeAlias = npt.NDArray[np.float64]
 
 STEPS, STRIDE = 50, 25  # of a window, and between the starts of windows
-WINDOWS = 200  # of each half that a side is summarised by
+WINDOWS = 100  # of each half that a side is summarised by
 MIN_STEPS, MIN_RETURNS = 2 * STEPS, 40 * STRIDE  # a window in each half, and 20 windows in each of a single path
 UNITS = 32  # of the recurrent network
 TREES = 20
@@ -40,7 +40,7 @@ _RIDGE = 0.01
 
 
 def path_statistics(returns: Floats) -> Floats:
-    """Fourteen statistics of 200 windows of each half, means over assets.
+    """Fourteen statistics of 100 windows of each half, means over assets.
 
     They are the volatility, sum, extremes, skewness and kurtosis of a window, its autocorrelations, leverage, trend of
     volatility and drawdown, and the mean correlation of its assets.
@@ -52,7 +52,7 @@ def path_statistics(returns: Floats) -> Floats:
 
     Returns
     -------
-    array (1, 2 x 200 x 14)
+    array (1, 2 x 100 x 14)
         NaN where an asset is constant or not finite.
     """
     summary = _halves(_summary(returns, _statistics))
@@ -61,7 +61,7 @@ def path_statistics(returns: Floats) -> Floats:
 
 
 def recurrent_states(returns: Floats) -> Floats:
-    """What a small gated recurrent unit (GRU) remembers of 200 windows of each half.
+    """What a small gated recurrent unit (GRU) remembers of 100 windows of each half.
 
     It reads the mean over assets of r and of |r|, in standard deviations of all returns. Its recurrent weights are
     random and fixed, only the read-out is trained: with some hundred windows that tells two laws apart as well as a GRU
@@ -74,7 +74,7 @@ def recurrent_states(returns: Floats) -> Floats:
 
     Returns
     -------
-    array (1, 2 x 200 x 97)
+    array (1, 2 x 100 x 97)
         Log volatility, mean state, last state and mean product of following states; NaN where an asset is constant
         or not finite.
 

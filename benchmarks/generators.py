@@ -33,12 +33,17 @@ def fit_classical(prices: pd.DataFrame, names: Sequence[str]) -> dict[str, Sampl
     return {name: baseline.sample for name, baseline in fitted.items()}
 
 
+def unfitted(name: str, seed: int) -> TSGAN:
+    """A TSGAN with defaults, or its warm start."""
+    return TSGAN(config=Config().with_training(steps=MODELS[name]), random_state=seed)
+
+
 def fit_model(prices: pd.DataFrame, name: str, seed: int) -> Sampler:
-    """Fit a TSGAN with defaults, or its warm start."""
+    """Fit one of ours."""
     torch.set_num_threads(1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TrainingWarning)  # few steps are what the warm start is
-        model = TSGAN(config=Config().with_training(steps=MODELS[name]), random_state=seed).fit(prices)
+        model = unfitted(name, seed).fit(prices)
     return lambda paths, steps, seed: model.sample(paths, length=steps, random_state=seed).returns
 
 

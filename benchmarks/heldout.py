@@ -10,9 +10,9 @@ appended to --out as soon as they are known, and what is there is not computed a
 beside the repository).
 
 A distance is one of the test days from all paths pooled, or, for correlations, from the mean over paths. Where the
-protocol leaves it open, its printed numbers decide: correlations at a lag divide by the number of their terms, sums over
-days overlap, filtered simulations draw standardised residuals, Hill's measure is the difference of 1 / index of the
-largest 2.5 % of losses (docs/experiments.md says what they do not decide, and which of them are not met).
+protocol leaves it open, its printed numbers decide: correlations at a lag divide by the number of their terms, sums
+over days overlap, filtered simulations draw standardised residuals, Hill's measure is the difference of 1 / index of
+the largest 2.5 % of losses (docs/experiments.md says what they do not decide, and which of them are not met).
 
 Every series has random numbers of its own: with one stream for all, the same chance befalls every series.
 

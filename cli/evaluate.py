@@ -27,13 +27,6 @@ class Against(StrEnum):
     BASELINES = "baselines"
 
 
-class FailOn(StrEnum):
-    """What makes the command fail."""
-
-    FAIL = "fail"
-    WARN = "warn"
-
-
 def evaluate(
     real: options.Real,
     synth: options.Synth,
@@ -48,9 +41,7 @@ def evaluate(
         Path | None,
         typer.Option("--test", metavar="LATER", help="Later prices that the generator has not seen, to rank on."),
     ] = None,
-    fail_on: Annotated[
-        FailOn | None, typer.Option("--fail-on", help="Exit with 1 if the verdict is so bad.", show_default="never")
-    ] = None,
+    fail_on: options.FailOnVerdict = None,
     seed: options.Seed = 0,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="The report to write.", show_default=str(REPORT))

@@ -26,16 +26,7 @@ def fit(
         str | None,
         typer.Option("--critic", metavar="|".join(CRITICS), help="The critic's network.", show_default=DEFAULTS.critic),
     ] = None,
-    steps: Annotated[
-        int | None,
-        typer.Option(
-            "--steps",
-            metavar="N",
-            min=0,
-            help="Adversarial steps at most, after the warm start.",
-            show_default=str(DEFAULTS.steps),
-        ),
-    ] = None,
+    steps: options.Steps = None,
     config: Annotated[
         Path | None,
         typer.Option("--config", metavar="TOML", help="File of settings; options of the command line go before it."),

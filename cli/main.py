@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from tsgan.cli.backtest import backtest
 from tsgan.cli.console import complain, notes
 from tsgan.cli.data import data
 from tsgan.cli.evaluate import evaluate
@@ -52,7 +53,7 @@ def _help(command: Callable[..., None]) -> str:
     return f"{text}\b\nExamples:\n{textwrap.indent(examples, '  ')}"
 
 
-for _command in (fit, sample, evaluate, plot, info, data):
+for _command in (fit, sample, evaluate, backtest, plot, info, data):
     app.command(help=_help(_command))(_command)
 
 
@@ -77,6 +78,7 @@ def tsgan(
     tsgan fit prices.csv                       writes model.tsgan
     tsgan sample --n 1000 --out synth.csv      1,000 paths of 252 steps
     tsgan evaluate prices.csv synth.csv        real beside synthetic
+    tsgan backtest prices.csv                  VaR and ES of every date, put on trial
     """
 
 

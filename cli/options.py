@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from tsgan.config import TrainingConfig
 from tsgan.errors import TsganWarning
 
 
@@ -15,6 +16,13 @@ class Missing(StrEnum):
 
     ERROR = "error"
     DROP = "drop"
+
+
+class FailOn(StrEnum):
+    """What makes a command fail."""
+
+    FAIL = "fail"
+    WARN = "warn"
 
 
 def _silence_notes(quiet: bool) -> bool:
@@ -43,6 +51,19 @@ From = Annotated[
 To = Annotated[
     str | None,
     typer.Option("--to", metavar="DATE", help="Last date to use, included.", show_default="last"),
+]
+Steps = Annotated[
+    int | None,
+    typer.Option(
+        "--steps",
+        metavar="N",
+        min=0,
+        help="Adversarial steps at most, after the warm start.",
+        show_default=str(TrainingConfig().steps),
+    ),
+]
+FailOnVerdict = Annotated[
+    FailOn | None, typer.Option("--fail-on", help="Exit with 1 if the verdict is so bad.", show_default="never")
 ]
 Device = Annotated[
     str,

@@ -5,7 +5,7 @@ A panel is a function ``draw_...(axes, real, synthetic)``; it draws, labels its 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["overview"]
+    from tsgan.evaluation.risk import RollingBacktest
+
+__all__ = ["overview", "risk_bands"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -49,6 +51,9 @@ HORIZONS = (1, 5, 20, 60)  # steps over which returns are summed: a day, a week,
 TAIL_LEVELS = (0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2)
 MIN_TAIL = 10  # returns below the smallest level of tail dependence that is drawn
 MIN_BATCHES = 5  # of synthetic paths, to draw a band of them
+LEVEL_COLOURS = (SYNTHETIC, MEDIAN, REAL, REFERENCE)  # of the levels of VaR and ES, the smallest first
+LEVEL_STYLES: Any = ("-", "--", "-.", ":")
+SLOTS = 700  # dates drawn side by side; where there are more, each slot shows the extremes of its dates
 
 
 def overview(real: pd.DataFrame, synthetic: pd.DataFrame, asset: str | None = None) -> Figure:
@@ -110,18 +115,22 @@ def overview(real: pd.DataFrame, synthetic: pd.DataFrame, asset: str | None = No
 
 def _dated_paths(axes: Axes, history: pd.Series[Any], prices: Floats, dates: pd.DatetimeIndex) -> None:
     """Draw the recent real prices, a year of them at most, and the fan of synthetic ones, (paths, time)."""
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-
     year = round(infer_calendar(pd.DatetimeIndex(history.index)).periods_per_year)
     recent = history.iloc[-max(2, min(year, HISTORY_RATIO * len(dates))) :]
     draw_paths(axes, recent.index, recent.to_numpy(), dates, prices, headroom=0.14)
-    locator = AutoDateLocator(maxticks=8)  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    _label_dates(axes)
     singles = min(SINGLE_PATHS, len(prices))
     axes.set_title(f"(a) Prices: the recent real ones and the synthetic fan, {singles} paths singly")
     handles, labels = axes.get_legend_handles_labels()
     axes.legend(handles[::-1], labels[::-1], loc="upper left", ncols=4, columnspacing=1.2, handlelength=1.6)
+
+
+def _label_dates(axes: Axes) -> None:
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    locator = AutoDateLocator(minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
 
 
 # one asset ------------------------------------------------------------------------------------------------------------
@@ -405,3 +414,171 @@ def _tail_concentration(r: Floats, levels: Floats) -> Floats:
         size = np.sqrt(low.sum(axis=0))
         values.append((low.T @ low / np.outer(size, size))[pairs].mean())
     return np.array(values)
+
+
+# forecasts of value at risk and expected shortfall --------------------------------------------------------------------
+
+
+def risk_bands(backtest: RollingBacktest, asset: str | None = None, level: float | None = None) -> Figure:
+    """Draw the forecasts of a rolling backtest over what came, breaches marked; below, how it got to its figures.
+
+    (a) realised returns, and the band from VaR to ES; (b) breaches beyond those expected, added up, at every level; (c)
+    how much lower the loss FZ0 is than that of the best classical method, added up.
+
+    Parameters
+    ----------
+    backtest : RollingBacktest
+        What :func:`tsgan.evaluation.rolling_backtest` returned.
+    asset : str, optional
+        The asset to draw, or "portfolio"; the first by default.
+    level : float, optional
+        The level of (a); the smallest by default.
+
+    Returns
+    -------
+    Figure
+        With an Agg canvas: ``figure.savefig("risk.png")`` needs no display. No state of pyplot is touched.
+
+    Raises
+    ------
+    DataError
+        The backtest has no such asset or level.
+    """
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    assets, levels = list(backtest.realised.columns), sorted(backtest.settings["levels"])
+    name, chosen = assets[0] if asset is None else asset, levels[0] if level is None else level
+    if name not in assets or chosen not in levels:
+        raise DataError(
+            f"the backtest has no forecasts of {name!r} at the level {chosen:g}; it has {', '.join(map(repr, assets))} "
+            f"at {', '.join(f'{known:g}' for known in levels)}"
+        )
+    with rc_context(STYLE):
+        figure = Figure(figsize=(12, 8.2), layout="constrained")
+        FigureCanvasAgg(figure)
+        steps = backtest.settings["horizon"]
+        figure.suptitle(f"{name}: VaR and ES of {steps:,} step{'' if steps == 1 else 's'}", fontweight="bold")
+        axes: Any = figure.subplot_mosaic([["bands", "bands"], ["breaches", "losses"]], height_ratios=(1.25, 1))
+        draw_risk_bands(axes["bands"], backtest, name, chosen)
+        axes["bands"].set_title("(a) What came, and the forecasts of it")
+        axes["bands"].legend(loc="upper left", ncols=3)
+        draw_breaches(axes["breaches"], backtest, name)
+        axes["breaches"].set_title("(b) Breaches beyond those expected")
+        draw_loss_advantage(axes["losses"], backtest, name)
+        axes["losses"].set_title("(c) Loss FZ0 saved against the best classical method")
+    return figure
+
+
+def draw_risk_bands(axes: Axes, backtest: RollingBacktest, asset: str, level: float) -> int:
+    """Draw realised returns as bars, the band from VaR to ES at one level, and a dot for every breach.
+
+    Returns
+    -------
+    number of breaches
+    """
+    dates = _date_numbers(backtest.realised.index)
+    returns, forecasts = 100 * backtest.realised[asset].to_numpy(), backtest.of("tsgan", asset)
+    var, es = (100 * forecasts[figure, level].to_numpy() for figure in ("VaR", "ES"))
+    lows, highs = _extremes(returns)
+    bars = np.stack((np.minimum(returns[lows], 0), np.maximum(returns[highs], 0), np.full(len(lows), np.nan)), axis=1)
+    axes.plot(
+        dates[lows].repeat(3), bars.ravel(), color=REFERENCE, linewidth=0.7, solid_capstyle="butt", label="return"
+    )
+    above, below = _outline(var), _outline(es)
+    axes.fill(
+        np.concatenate((dates[above], dates[below][::-1])), np.concatenate((var[above], es[below][::-1])),
+        color=SYNTHETIC, alpha=0.3, linewidth=0, label=f"VaR to ES at {100 * level:g} %",
+    )  # fmt: skip
+    axes.plot(dates[above], var[above], color=SYNTHETIC, linewidth=1)
+    breach = returns <= var
+    axes.plot(
+        dates[breach], returns[breach], "o", color=MEDIAN, markersize=3.4, label=f"breach ({breach.sum():,})", zorder=3
+    )
+    axes.axhline(0, color=REFERENCE, linewidth=0.8)
+    _date_axis(axes, dates)
+    axes.set_ylabel(f"{'simple' if asset == 'portfolio' else 'log'} return (%)")
+    return int(breach.sum())
+
+
+def draw_breaches(axes: Axes, backtest: RollingBacktest, asset: str) -> None:
+    """Draw for every level the breaches beyond those expected, added up, over the deviation of their final number.
+
+    With forecasts of one step the band holds 90 % of right ones at any date.
+    """
+    realised, forecasts = backtest.realised[asset].to_numpy(), backtest.of("tsgan", asset)
+    dates, n = _date_numbers(backtest.realised.index), len(realised)
+    if backtest.settings["horizon"] == 1:  # else they overlap, and their number varies more
+        width = 1.645 * np.sqrt(np.arange(1, n + 1) / n)
+        shown = np.unique(np.linspace(0, n - 1, min(n, 60)).round().astype(np.int64))
+        axes.fill_between(dates[shown], -width[shown], width[shown], color=REFERENCE, alpha=0.2, linewidth=0)
+    surplus = {
+        level: ((realised <= forecasts["VaR", level].to_numpy()) - level).cumsum() / np.sqrt(n * level * (1 - level))
+        for level in sorted(backtest.settings["levels"])
+    }
+    _draw_levels(axes, dates, surplus)
+    axes.set_ylabel("standard deviations")
+
+
+def draw_loss_advantage(axes: Axes, backtest: RollingBacktest, asset: str) -> dict[float, str]:
+    """Draw for every level how much lower the loss FZ0 is than that of the best classical method, added up.
+
+    Returns
+    -------
+    level -> the classical method with the lowest mean loss there; a level without a loss is left out
+    """
+    advantage, best = {}, {}
+    for level in sorted(backtest.settings["levels"]):
+        losses = backtest.losses(asset, level).dropna(axis=1)
+        means = losses.drop(columns="tsgan", errors="ignore").mean()
+        if "tsgan" in losses and len(means):
+            best[level] = str(means.idxmin())
+            advantage[level] = (losses[best[level]] - losses["tsgan"]).to_numpy().cumsum()
+    _draw_levels(axes, _date_numbers(backtest.realised.index), advantage)
+    axes.set_ylabel("sum of FZ0, theirs less tsgan's")
+    return best
+
+
+def _draw_levels(axes: Axes, dates: Floats, values: Mapping[float, Floats]) -> None:
+    """Draw one line a level over the dates, each with its level at the end."""
+    shown = np.unique(np.linspace(0, len(dates) - 1, min(len(dates), SLOTS // 2)).round().astype(np.int64))
+    for i, (level, line) in enumerate(values.items()):
+        colour, style = (options[i % len(options)] for options in (LEVEL_COLOURS, LEVEL_STYLES))
+        axes.plot(dates[shown], line[shown], color=colour, linestyle=style, linewidth=1.2, label=f"{100 * level:g} %")
+    axes.axhline(0, color=REFERENCE, linewidth=0.8)
+    _date_axis(axes, dates)
+    axes.margins(y=0.08)
+    low, high = axes.get_ylim()
+    ends = sorted(((float(line[-1]), i, level) for i, (level, line) in enumerate(values.items())), reverse=True)
+    beneath = np.inf  # labels keep a distance
+    for end, i, level in ends:
+        beneath = min(end, beneath - 0.075 * (high - low))
+        axes.annotate(
+            f"{100 * level:g} %", (1.012, (beneath - low) / (high - low)), xycoords="axes fraction", va="center",
+            color=LEVEL_COLOURS[i % len(LEVEL_COLOURS)], annotation_clip=False,
+        )  # fmt: skip
+
+
+def _extremes(values: Floats) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Positions of the lowest and the highest value in each of at most `SLOTS` slots of neighbours."""
+    slots = np.array_split(np.arange(len(values)), min(len(values), SLOTS))
+    lows = np.array([slot[values[slot].argmin()] for slot in slots])
+    return lows, np.array([slot[values[slot].argmax()] for slot in slots])
+
+
+def _outline(values: Floats) -> npt.NDArray[np.int64]:
+    """Positions that a line needs to be seen as if all were drawn: the extremes of each slot, and both ends."""
+    return np.unique(np.concatenate((*_extremes(values), [0, len(values) - 1])))
+
+
+def _date_numbers(dates: Any) -> Floats:
+    from matplotlib.dates import date2num
+
+    return np.asarray(date2num(dates.to_numpy()), dtype=np.float64)  # type: ignore[no-untyped-call]
+
+
+def _date_axis(axes: Axes, dates: Floats) -> None:
+    _label_dates(axes)
+    edge = 0.004 * (dates[-1] - dates[0]) or 1.0
+    axes.set_xlim(dates[0] - edge, dates[-1] + edge)

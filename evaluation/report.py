@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
-import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from importlib import resources
 from math import isfinite, isnan
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -20,11 +16,23 @@ import pandas as pd
 from tsgan.errors import DataError
 from tsgan.evaluation import plots
 from tsgan.evaluation.measures import acf, cross_correlation, pieces
+from tsgan.evaluation.page import (
+    Chart,
+    as_number,
+    as_percent,
+    as_text,
+    environment,
+    frame,
+    inline,
+    new_figure,
+    quiet_numpy,
+    records,
+    thinned,
+)
 from tsgan.files import atomic_path
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 __all__ = ["Evaluated", "is_report", "render", "write_report"]
 
@@ -41,7 +49,6 @@ GROUPS = {
     "not computable": "Measures that could not be computed",
     "pass": "Measures that pass",
 }
-SYMBOLS = {"pass": "✓", "warn": "!", "fail": "✗", "not computable": "–"}
 
 RETURN_LAGS, CLUSTER_LAGS, LEVERAGE_LAGS = 20, 100, 50
 MIN_LAGS = 5  # fewer are no curve
@@ -120,25 +127,18 @@ def render(evaluation: Evaluated) -> str:
     str
         Below 1 MB. All texts of the evaluation are escaped.
     """
-    from jinja2 import Environment, StrictUndefined
-
-    source = (resources.files("tsgan.evaluation") / "report.html.j2").read_text(encoding="utf-8")
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
-    )
-    environment.filters.update(number=_number, ratio=_ratio, percent=_percent)
     shown = _worst_first(evaluation)[:MAX_ASSETS]
-    with _quiet_numpy():
-        page = environment.from_string(source).render(
+    template = environment().get_template("report.html.j2")
+    with quiet_numpy():
+        return template.render(
             e=evaluation,
-            symbols=SYMBOLS,
             settings=_settings(evaluation),
             groups=_groups(evaluation.table),
             counts=_counts(evaluation.table),
             fold_from=FOLD_FROM,
             has_baselines=bool((evaluation.table["baseline"].fillna("") != "").any()),
-            controls=_records(evaluation.controls),
-            ranking=None if evaluation.ranking is None else _records(evaluation.ranking),
+            controls=records(evaluation.controls),
+            ranking=None if evaluation.ranking is None else records(evaluation.ranking),
             model=MODEL,
             shown=[evaluation.assets[i] for i in shown],
             asset_charts=[(evaluation.assets[i], _asset_charts(evaluation, i)) for i in shown],
@@ -146,22 +146,9 @@ def render(evaluation: Evaluated) -> str:
             neighbour_chart=_neighbour_chart(evaluation.copies.get("pairs") or []),
             notes=_listed(evaluation.settings.get("notes")),
         )
-    return page
-
-
-@contextmanager
-def _quiet_numpy() -> Iterator[None]:
-    """Whatever the returns hold, a page must come out: overflow and 0/0 end as gaps in a figure."""
-    with np.errstate(all="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        yield
 
 
 # tables ---------------------------------------------------------------------------------------------------------------
-
-
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(key): value for key, value in record.items()} for record in frame.to_dict("records")]
 
 
 def _groups(table: pd.DataFrame) -> list[tuple[str, str, list[dict[str, Any]]]]:
@@ -171,7 +158,7 @@ def _groups(table: pd.DataFrame) -> list[tuple[str, str, list[dict[str, Any]]]]:
     )
     found = []
     for verdict, title in GROUPS.items():
-        rows = _records(ordered[ordered["verdict"] == verdict])
+        rows = records(ordered[ordered["verdict"] == verdict])
         if rows:
             found.append((verdict, title, [row | {"strip": _strip(row)} for row in rows]))
     return found
@@ -205,9 +192,9 @@ def _settings(evaluation: Evaluated) -> list[tuple[str, str, bool]]:
     given, dates = dict(evaluation.settings), evaluation.real_prices.index
     given.pop("notes", None)
     paths, length, assets = evaluation.synthetic.shape
-    first, last = (_plain(dates[i]) if len(dates) else "–" for i in (0, -1))
+    first, last = (as_text(dates[i]) if len(dates) else "–" for i in (0, -1))
     rows = [
-        ("Files", _plain(given.pop("files", None)), False),
+        ("Files", as_text(given.pop("files", None)), False),
         ("Real history", f"{len(evaluation.real_prices):,} rows, {first} to {last}", False),
         (
             "Synthetic paths",
@@ -215,28 +202,12 @@ def _settings(evaluation: Evaluated) -> list[tuple[str, str, bool]]:
             False,
         ),
         ("Assets", ", ".join(map(str, evaluation.assets)), False),
-        ("Seed", _plain(given.pop("seed", None)), False),
-        ("Command", _plain(given.pop("command", None)), True),
-        ("Versions", _plain(given.pop("versions", None)), False),
-        ("Date", _plain(given.pop("date", None) or datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %z")), False),
+        ("Seed", as_text(given.pop("seed", None)), False),
+        ("Command", as_text(given.pop("command", None)), True),
+        ("Versions", as_text(given.pop("versions", None)), False),
+        ("Date", as_text(given.pop("date", None) or datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %z")), False),
     ]
-    return rows + [(name.replace("_", " ").capitalize(), _plain(value), False) for name, value in given.items()]
-
-
-def _plain(value: object) -> str:
-    """Return any setting as text for people."""
-    match value:
-        case None:
-            return "–"
-        case float():
-            return _number(value)
-        case pd.Timestamp():
-            return value.isoformat(sep=" ").removesuffix(" 00:00:00")
-        case Mapping():
-            return ", ".join(f"{key} {_plain(item)}" for key, item in value.items())
-        case list() | tuple():
-            return ", ".join(map(_plain, value))
-    return str(value)
+    return rows + [(name.replace("_", " ").capitalize(), as_text(value), False) for name, value in given.items()]
 
 
 def _listed(notes: object) -> list[str]:
@@ -245,55 +216,7 @@ def _listed(notes: object) -> list[str]:
     return [str(note) for note in notes] if isinstance(notes, list | tuple) else [str(notes)]
 
 
-def _number(value: Any) -> str:
-    """Four significant digits; a dash for what is no number."""
-    if value is None or isinstance(value, str) or isnan(value):
-        return "–"
-    if not isfinite(value):
-        return "∞" if value > 0 else "−∞"
-    return f"{value:,.4g}".replace("-", "−") if abs(value) < 1e4 else f"{value:,.0f}".replace("-", "−")
-
-
-def _ratio(value: Any) -> str:
-    """Two decimals and a multiplication sign, as 1.25 ×."""
-    text = _number(value)
-    return text if text in "–∞" else f"{value:,.2f} ×" if value < 1000 else f"{text} ×"
-
-
-def _percent(value: Any) -> str:
-    if value is None or not isfinite(value):
-        return "–"
-    return f"{100 * value:.3g} %".replace("-", "−")
-
-
 # figures --------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Chart:
-    """A figure of the page.
-
-    Parameters
-    ----------
-    title, caption : str
-        What it shows and how to read it.
-    svg : str
-        The drawing, safe to be put into HTML; empty where there is none.
-    reason : str
-        Why there is none.
-    """
-
-    title: str
-    caption: str
-    svg: str = ""
-    reason: str = ""
-
-    @property
-    def markup(self) -> Any:
-        """The drawing as text that the template does not escape."""
-        from markupsafe import Markup
-
-        return Markup(self.svg)
 
 
 @dataclass(frozen=True)
@@ -343,10 +266,10 @@ def _asset_charts(evaluation: Evaluated, i: int) -> list[Chart]:
 def _chart(key: str, title: str, caption: str, draw: Draw, asset: _Asset) -> Chart:
     """Draw one panel, or say why it cannot be drawn."""
     try:
-        with _figure() as (figure, axes):
+        with new_figure() as (figure, axes):
             says = draw(axes[0], asset)
-            _frame(figure, axes[0])
-        return Chart(title, f"{caption} {says}".strip(), _inline(figure, key, f"{title}. {says or caption}"))
+            frame(figure, axes[0])
+        return Chart(title, f"{caption} {says}".strip(), inline(figure, key, f"{title}. {says or caption}"))
     except DataError as error:
         return Chart(title, caption, reason=str(error))
 
@@ -365,7 +288,7 @@ def _draw_paths(axes: Axes, asset: _Asset) -> str:
         prices = prices * (history[-1] / start)
         says = "The synthetic prices are scaled to start at the last real one."
     history = history[-max(HISTORY_STEPS, plots.HISTORY_RATIO * prices.shape[1]) :]
-    before, after = _thinned(len(history)), _thinned(prices.shape[1])
+    before, after = thinned(len(history), POINTS), thinned(prices.shape[1], POINTS)
     plots.draw_paths(
         axes, before - len(history) + 1, history[before], after + asset.starts_at, prices[:, after],
         headroom=0.05, singles=4,
@@ -375,11 +298,6 @@ def _draw_paths(axes: Axes, asset: _Asset) -> str:
     return says
 
 
-def _thinned(length: int) -> npt.NDArray[np.int64]:
-    """Positions of at most `POINTS` steps, the first and the last among them."""
-    return np.unique(np.linspace(0, length - 1, min(length, POINTS)).round().astype(np.int64))
-
-
 def _draw_density(axes: Axes, asset: _Asset) -> str:
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
@@ -387,13 +305,13 @@ def _draw_density(axes: Axes, asset: _Asset) -> str:
     plots.draw_density(axes, asset.real, asset.synthetic.ravel())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
-    return "Worst steps: {}, {}.".format(*(f"{name} {_percent(r.min())}" for name, r in _named(asset)))
+    return "Worst steps: {}, {}.".format(*(f"{name} {as_percent(r.min())}" for name, r in _named(asset)))
 
 
 def _draw_quantiles(axes: Axes, asset: _Asset) -> str:
     _require_spread(asset)
     plots.draw_quantiles(axes, asset.real, asset.synthetic.ravel(), dots=150)
-    tails = (f"{name} {_percent(np.quantile(r, 0.01))}" for name, r in _named(asset))
+    tails = (f"{name} {as_percent(np.quantile(r, 0.01))}" for name, r in _named(asset))
     return "1 % quantile: {}, {}.".format(*tails)
 
 
@@ -444,7 +362,7 @@ def _draw_drawdowns(axes: Axes, asset: _Asset) -> str:
     _require_spread(asset)
     real, ours = plots.draw_drawdowns(axes, asset.x, asset.y)
     length = min(asset.real.size, asset.synthetic.shape[1])
-    return f"Median over {length:,} steps: real {_percent(real)}, synthetic {_percent(ours)}."
+    return f"Median over {length:,} steps: real {as_percent(real)}, synthetic {as_percent(ours)}."
 
 
 def _require_spread(asset: _Asset) -> None:
@@ -558,9 +476,9 @@ def _heat_map(key: str, side: str, matrix: Floats, names: list[str], difference:
         i, j = int(pairs[0][at]), int(pairs[1][at])
         caption += f" Largest difference from the real one: {names[i]} and {names[j]}, {_plus(difference[i, j])}."
     size = max(3.2, 0.22 * len(names) + 1.2)
-    with _figure(size=(size, size)) as (figure, axes):
+    with new_figure(size=(size, size), framed=False) as (figure, axes):
         plots.draw_correlation(axes[0], matrix, names)
-    return Chart(title, caption, _inline(figure, key, f"{title}. {caption}"))
+    return Chart(title, caption, inline(figure, key, f"{title}. {caption}"))
 
 
 def _plus(value: float) -> str:
@@ -576,10 +494,10 @@ def _tail_chart(key: str, side: str, x: Floats, y: Floats) -> Chart:
         else "The same for the largest gains."
     )
     try:
-        with _figure() as (figure, axes):
+        with new_figure() as (figure, axes):
             plots.draw_tail_dependence(axes[0], x, y)
-            _frame(figure, axes[0])
-        return Chart(title, caption, _inline(figure, key, f"{title}. {caption}"))
+            frame(figure, axes[0])
+        return Chart(title, caption, inline(figure, key, f"{title}. {caption}"))
     except DataError as error:
         return Chart(title, caption, reason=str(error))
 
@@ -594,100 +512,18 @@ def _neighbour_chart(pairs: list[tuple[Floats, Floats, float]]) -> Chart:
     drawn = [(a, b, d) for a, b, d in drawn if a.shape == b.shape and np.isfinite(a).all() and np.isfinite(b).all()]
     if not drawn:
         return Chart(title, caption, reason="There are no windows to show: the paths or the history are too short.")
-    with _figure(columns=3, size=(10.5, 2.6)) as (figure, axes):
+    with new_figure(columns=3, size=(10.5, 2.6), framed=False) as (figure, axes):
         for axis, (ours, theirs, distance) in zip(axes, drawn, strict=False):
             plots.draw_neighbours(axis, ours, theirs)
-            axis.set_title(f"distance {_number(distance)}")
+            axis.set_title(f"distance {as_number(distance)}")
         for axis in axes[len(drawn) :]:
             axis.set_axis_off()
         axes[0].set_ylabel("standardised return")
-    distances = ", ".join(_number(distance) for *_, distance in drawn)
-    return Chart(title, caption, _inline(figure, "n", f"{title}. {caption} Distances: {distances}."))
+    distances = ", ".join(as_number(distance) for *_, distance in drawn)
+    return Chart(title, caption, inline(figure, "n", f"{title}. {caption} Distances: {distances}."))
 
 
 def _standardised(window: Floats) -> Floats:
     centred = np.ravel(window) - np.mean(window)
     deviation = centred.std()
     return np.asarray(centred / deviation if deviation > 0 else centred)
-
-
-# from matplotlib to inline SVG ----------------------------------------------------------------------------------------
-
-# What the style sheet of the page calls the colours, so that it can change them with the theme
-VARIABLES = {
-    plots.REAL: "real",
-    plots.SYNTHETIC: "synthetic",
-    plots.MEDIAN: "median",
-    plots.REFERENCE: "reference",
-    plots.ABOVE: "above",
-    plots.BELOW: "below",
-    plots.EDGE: "edge",
-    plots.GRID: "grid",
-}
-PANEL_SIZE = (4.2, 2.8)  # inches
-SVG_STYLE: Any = plots.STYLE | {
-    "font.size": 8.5,
-    "axes.titlesize": 8.5,
-    "svg.fonttype": "none",  # text stays text: searchable, in the font and the colour of the page
-    "svg.hashsalt": "tsgan",
-    "text.parse_math": False,  # a name may hold $
-    "path.simplify_threshold": 0.3,
-}
-
-
-@contextmanager
-def _figure(columns: int = 1, size: tuple[float, float] = PANEL_SIZE) -> Iterator[tuple[Figure, list[Axes]]]:
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
-    with rc_context(SVG_STYLE):
-        figure = Figure(figsize=size, layout=None if size == PANEL_SIZE else "constrained")
-        yield figure, list(figure.subplots(1, columns, squeeze=False)[0])
-
-
-def _frame(figure: Figure, axes: Axes) -> None:
-    """Give a panel its margins, all the same: to measure them takes half the time of a drawing.
-
-    What stands beside the vertical axis goes above it, where it is read without turning the head.
-    """
-    width, height = PANEL_SIZE
-    figure.subplots_adjust(left=0.56 / width, right=1 - 0.08 / width, bottom=0.46 / height, top=1 - 0.24 / height)
-    axes.set_title(axes.get_ylabel(), x=0, loc="left")
-    axes.set_ylabel("")
-
-
-def _inline(figure: Figure, key: str, label: str) -> str:
-    """Return a figure as an SVG element of an HTML page: no declarations, own identifiers, colours by name."""
-    from io import StringIO
-
-    from markupsafe import escape
-    from matplotlib import rc_context
-
-    buffer = StringIO()
-    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    with rc_context(SVG_STYLE):
-        figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
-    drawing = buffer.getvalue()
-    drawing = re.sub(r"<!--.*?-->|<style.*?</style>|<metadata.*?</metadata>", "", drawing, flags=re.DOTALL)
-    opening = re.search(r'<svg[^>]*viewBox="([^"]*)"[^>]*>', drawing)
-    assert opening is not None  # matplotlib always writes one
-    used = set(re.findall(r'(?:url\(#|href="#)([\w.-]+)', drawing))
-    body = re.sub(r"<[^>]*>", lambda tag: _tag(tag[0], key, used), drawing[opening.end() :])
-    body = re.sub(r">\s+<", "><", re.sub(r"<g>\s*</g>|<defs>\s*</defs>", "", body)).strip()
-    return f'<svg viewBox="{opening[1]}" role="img" aria-label="{escape(label)}">{body}'
-
-
-def _tag(tag: str, key: str, used: set[str]) -> str:
-    """Return a tag of matplotlib's for use within a page."""
-    tag = tag.replace("xlink:href", "href")
-    tag = re.sub(r' id="([^"]*)"', lambda m: f' id="{key}-{m[1]}"' if m[1] in used else "", tag)
-    tag = re.sub(r'(url\(#|href="#)', rf"\1{key}-", tag)
-    tag = re.sub(r"-?\d+\.\d{2,}", lambda m: f"{float(m[0]):.1f}".removesuffix(".0"), tag)
-    tag = re.sub(r"; font-family: [^;\"]*| transform=\"rotate\(-0 [^\"]*\"", "", tag)  # in the font of the page
-    tag = re.sub(r"\s+", " ", tag)
-    return re.sub(r"#[0-9a-fA-F]{6}\b", lambda m: _variable(m[0]), tag)
-
-
-def _variable(colour: str) -> str:
-    names = {known.lower(): name for known, name in VARIABLES.items()}
-    return f"var(--{names[colour.lower()]})" if colour.lower() in names else colour

@@ -18,7 +18,8 @@ import pytest
 from tsgan.datasets.processes import Garch, prices
 from tsgan.evaluation import plots
 from tsgan.evaluation.measures import acf, cross_correlation, tail_dependence
-from tsgan.evaluation.report import MAX_ASSETS, VARIABLES, is_report, render, write_report
+from tsgan.evaluation.page import VARIABLES
+from tsgan.evaluation.report import MAX_ASSETS, is_report, render, write_report
 
 Floats = npt.NDArray[np.float64]
 ROOT = Path(__file__).resolve().parents[1]

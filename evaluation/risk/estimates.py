@@ -14,7 +14,7 @@ from tsgan.errors import ConfigError, DataError
 if TYPE_CHECKING:
     from tsgan.paths import Paths
 
-__all__ = ["Weights", "check_levels", "horizon_values", "tails", "var_es", "weight_vector"]
+__all__ = ["Weights", "check_draws", "check_levels", "horizon_values", "tails", "var_es", "weight_vector"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Weights: TypeAlias = "Mapping[str, float] | pd.Series[float] | Sequence[float] | Floats"
@@ -56,7 +56,8 @@ def var_es(
         One row a level, or (asset, level) for several assets; columns VaR, VaR_low, VaR_high, ES, ES_low, ES_high.
         Log returns of the horizon for an asset, simple returns for a portfolio, the unit of ``profit`` otherwise: the
         quantile and the mean below it, usually negative. An end of an interval is infinite where so few paths say
-        nothing about it.
+        nothing about it; the interval of ES is too narrow where few paths lie below a level: with 20 draws of a t(4)
+        law there it covers 88 % instead of 95 %, with 100 it covers 94 %.
 
     Raises
     ------
@@ -105,10 +106,7 @@ def tails(values: Floats, levels: Sequence[float]) -> Floats:
         Quantiles, interpolated between draws as `numpy.quantile` does, and means below.
     """
     n = values.shape[-1]
-    if n * min(levels) < 1:
-        raise ConfigError(
-            f"{n:,} draws have none below the level {min(levels):g}; take {np.ceil(1 / min(levels)):,.0f}"
-        )
+    check_draws(n, levels)
     last = int(max(levels) * (n - 1)) + 1
     lowest = np.sort(np.partition(values, last, axis=-1)[..., : last + 1], axis=-1)
     found = np.empty((*values.shape[:-1], 2, len(levels)))
@@ -135,20 +133,27 @@ def horizon_values(returns: Floats, shares: Floats | None) -> Floats:
     array (assets, n) of log returns of the whole path, or (1, n) of simple returns of the portfolio.
     """
     total = returns.sum(axis=1)
-    return np.asarray(total.T if shares is None else (np.expm1(total) @ shares)[None])
+    if shares is None:
+        return np.asarray(total.T)
+    held = shares != 0  # an asset that is not held must not matter, however far its paths run
+    return np.asarray((np.expm1(total[:, held]) @ shares[held])[None])
 
 
 def weight_vector(weights: Weights, columns: Sequence[str]) -> Floats:
     """Weights in the order of the columns, 0 where a mapping has none: (assets,)."""
     if isinstance(weights, Mapping | pd.Series):
-        given = {str(name): value for name, value in weights.items()}
-        unknown = [name for name in given if name not in columns]
-        if unknown or not given:
+        items = [(str(name), value) for name, value in weights.items()]
+        names = [name for name, _ in items]
+        unknown = [name for name in names if name not in columns]
+        if unknown or not names:
             what = f"the weights name {', '.join(map(repr, unknown))}" if unknown else "the weights are empty"
             raise ConfigError(f"{what}; the prices have the columns {', '.join(columns)}")
-        shares = np.array([given.get(name, 0.0) for name in columns], dtype=np.float64)
+        if len(set(names)) < len(names):
+            raise ConfigError(f"the weights name an asset more than once: {', '.join(names)}")
+        given = dict(zip(names, _numbers("weights", [value for _, value in items]), strict=True))
+        shares = np.array([given.get(name, 0.0) for name in columns])
     else:
-        shares = np.asarray(weights, dtype=np.float64)
+        shares = _numbers("weights", weights)
         if shares.shape != (len(columns),):
             raise ConfigError(
                 f"the weights have the shape {shares.shape}, the prices {len(columns)} columns: {', '.join(columns)}"
@@ -160,15 +165,30 @@ def weight_vector(weights: Weights, columns: Sequence[str]) -> Floats:
 
 def check_levels(levels: Sequence[float]) -> tuple[float, ...]:
     """The levels as they are, all in (0, .5) and different."""
-    numbers = tuple(float(level) for level in levels)
+    given = _numbers("levels", levels)
+    numbers = tuple(given.ravel().tolist())
     for level in numbers:
         if not 0 < level < 0.5:
             raise ConfigError(
                 f"a level is the probability of the lower tail, above 0 and below .5 such as .05, not {level:g}"
             )
-    if not numbers or len(set(numbers)) < len(numbers):
-        raise ConfigError(f"levels must be one or more different numbers, not {list(levels)}")
+    if given.ndim != 1 or not numbers or len(set(numbers)) < len(numbers):
+        raise ConfigError(f"levels must be a sequence of one or more different numbers, not {levels!r}")
     return numbers
+
+
+def check_draws(n: int, levels: Sequence[float]) -> None:
+    """Refuse so few draws that none is expected below a level."""
+    least = min(levels)
+    if n * least < 1:
+        raise ConfigError(f"{n:,} draws have none below the level {least:g}; take {np.ceil(1 / least):,.0f}")
+
+
+def _numbers(name: str, values: object) -> Floats:
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{name} must be numbers, not {values!r}") from error
 
 
 def _profits(profit: Callable[[Floats], Floats], paths: Paths, horizon: int) -> Floats:
@@ -190,4 +210,5 @@ def _estimate(ordered: Floats, level: float, confidence: float) -> tuple[float, 
     below = ordered[ordered <= var]
     spread = (below.var(ddof=1) if len(below) > 1 else np.inf) + (1 - level) * (es - var) ** 2
     error = norm.ppf((1 + confidence) / 2) * np.sqrt(spread / (n * level))
-    return (var, ordered[low - 1] if low > 0 else -np.inf, ordered[min(high, n - 1)], es, es - error, es + error)
+    ends = (ordered[low - 1] if low > 0 else -np.inf, ordered[high] if high < n else np.inf)
+    return (var, *ends, es, es - error, es + error)

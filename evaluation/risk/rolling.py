@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,10 +17,10 @@ from sklearn.base import clone
 from tsgan.calendars import iso
 from tsgan.config import check_whole
 from tsgan.datasets import check_prices
-from tsgan.datasets.checks import warn
-from tsgan.errors import ConfigError, DataError, FitWarning, TrainingError, TsganWarning
+from tsgan.datasets.checks import counted, warn
+from tsgan.errors import ConfigError, DataError, DataWarning, FitWarning, TrainingError, TsganWarning
 from tsgan.evaluation.baselines import BASELINES, MIN_ROWS, Baseline, fit_baselines
-from tsgan.evaluation.risk.estimates import Weights, check_levels, horizon_values, tails, weight_vector
+from tsgan.evaluation.risk.estimates import Weights, check_draws, check_levels, horizon_values, tails, weight_vector
 from tsgan.returns import log_returns
 
 if TYPE_CHECKING:
@@ -29,13 +30,14 @@ __all__ = ["rolling_forecasts"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Integers: TypeAlias = npt.NDArray[np.int64]
+Prices: TypeAlias = "pd.DataFrame | pd.Series[float]"
 
 _BATCH = 100  # origins between which progress is told
 
 
 def rolling_forecasts(
     model: TSGAN | Baseline | str,
-    prices: pd.DataFrame | pd.Series[float],
+    prices: Prices,
     start: str | pd.Timestamp,
     horizon: int = 1,
     levels: Sequence[float] = (0.05, 0.025, 0.01),
@@ -63,7 +65,7 @@ def rolling_forecasts(
         Steps from the origin of a forecast to its date.
     levels : sequence of float
         Probabilities of the lower tail, in (0, .5).
-    weights : mapping of columns to numbers, or sequence with one a column, optional
+    weights : mapping of columns to numbers, or sequence with one a column of the prices, optional
         Shares of the portfolio's value in each asset at the origin, which is then held; negative for a short position.
         They need not sum to one, the rest is cash.
     method : {"auto", "exact", "sample"}
@@ -94,6 +96,8 @@ def rolling_forecasts(
         The prices cannot be used, or are too few before ``start``.
     ConfigError
         An option is not possible.
+    TrainingError
+        The first fit of a TSGAN failed.
 
     Warns
     -----
@@ -105,13 +109,16 @@ def rolling_forecasts(
     levels = check_levels(levels)
     for name, value in (("horizon", horizon), ("n_samples", n_samples), ("train_window", train_window)):
         check_whole(name, value)
+    check_whole("random_state", random_state, 0)
     if refit_every is not None:
         check_whole("refit_every", refit_every)
     exact = _is_exact(method, horizon, weights is not None)
+    if not exact:
+        check_draws(n_samples, levels)
     forecaster = _forecaster(model, random_state)
-    prices = forecaster.columns_of(check_prices(prices, min_rows=2))
+    given, prices = prices, forecaster.columns_of(prices)
     columns, dates = list(prices.columns), pd.DatetimeIndex(prices.index)
-    shares = None if weights is None else weight_vector(weights, columns)
+    shares = None if weights is None else _shares(weights, given, columns)
     origins = _origins(prices, start, horizon)
     failed: list[pd.Timestamp] = []
     found = np.empty((len(origins), 1 if shares is not None else len(columns), 2, len(levels)))
@@ -136,7 +143,8 @@ def rolling_forecasts(
     frame.attrs["failed_refits"] = [iso(date) for date in failed]
     if failed:
         when = ", ".join(map(iso, failed[:3])) + (" ..." if len(failed) > 3 else "")
-        warn(f"{len(failed)} refits of {forecaster.name} failed ({when}); the last parameters were kept", FitWarning)
+        refits = counted(len(failed), "refit")
+        warn(f"{refits} of {forecaster.name} failed ({when}); the last parameters were kept", FitWarning)
     return frame
 
 
@@ -185,14 +193,14 @@ class _Forecaster(Protocol):
     def memory(self) -> int:
         """Steps of history that it needs before its first origin, unless it knows what came before."""
 
-    def columns_of(self, prices: pd.DataFrame) -> pd.DataFrame:
-        """The prices of its assets, in their order."""
+    def columns_of(self, prices: Prices) -> pd.DataFrame:
+        """The prices of its assets, in their order, checked."""
 
-    def knows(self, first: pd.Timestamp) -> bool:
-        """Whether it has seen what came before a date."""
+    def known_before(self, first: pd.Timestamp) -> int:
+        """Steps before a date that it has seen and remembers."""
 
     def fit(self, prices: pd.DataFrame) -> _Forecaster:
-        """One with parameters fitted to prices; FitWarning or TrainingError where that fails."""
+        """One with parameters fitted to prices; FitWarning, TrainingError or DataError where that fails."""
 
     def states(self, prices: pd.DataFrame) -> Any:
         """State after each row."""
@@ -209,6 +217,8 @@ class _Model:
     """A TSGAN."""
 
     model: TSGAN
+    seed: int
+    """Of the fits, if the model has none"""
     seen_until: pd.Timestamp | None = None
     """Last date of the training data of a model that came fitted"""
     name = "tsgan"
@@ -221,28 +231,42 @@ class _Model:
     def memory(self) -> int:
         return int(max(self.model.law_.generator.config.half_lives)) if self.fitted else 0
 
-    def columns_of(self, prices: pd.DataFrame) -> pd.DataFrame:
+    def columns_of(self, prices: Prices) -> pd.DataFrame:
         if not self.fitted:
-            return prices
-        missing = [name for name in self.model.columns_ if name not in prices.columns]
+            return check_prices(prices, min_rows=2)
+        own = self.model.columns_
+        if isinstance(prices, pd.Series) and len(own) == 1:
+            prices = prices.to_frame(own[0])
+        table = check_prices(prices, min_rows=2)
+        missing = [name for name in own if name not in table.columns]
         if missing:
             raise DataError(
-                f"the prices have no column {', '.join(map(repr, missing))}; the model knows "
-                f"{', '.join(self.model.columns_)}; the prices have {', '.join(prices.columns)}"
+                f"the prices have no column {', '.join(map(repr, missing))}; the model knows {', '.join(own)}; "
+                f"the prices have {', '.join(table.columns)}"
             )
-        return prices[self.model.columns_]
+        return table[own]
 
-    def knows(self, first: pd.Timestamp) -> bool:
-        return bool(self.model.dates_[0] < first)
+    def known_before(self, first: pd.Timestamp) -> int:
+        from tsgan.estimator import _NEAR
+
+        dates = self.model.dates_
+        if first > self.model.calendar_.after(dates[-1], _NEAR)[-1]:
+            return 0
+        return max(0, int(dates.searchsorted(first, side="right")) - 1)
 
     def fit(self, prices: pd.DataFrame) -> _Model:
-        return _Model(clone(self.model).fit(prices))
+        model = clone(self.model)
+        if model.random_state is None:
+            model.set_params(random_state=self.seed)
+        return _Model(model.fit(prices), self.seed)
 
     def states(self, prices: pd.DataFrame) -> Any:
-        return self.model.states(prices)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DataWarning)  # said when all the prices came
+            return self.model.states(prices)
 
     def exact(self, prices: pd.DataFrame, rows: Integers, levels: Sequence[float]) -> Floats:
-        states = self.model.states(prices)[rows]
+        states = self.states(prices)[rows]
         figures = [np.stack(self.model.law_.value_at_risk(states, level), -1) for level in levels]
         return np.stack(figures, -1)
 
@@ -269,11 +293,11 @@ class _Classical:
         assert self.baseline is not None, "fitted before it forecasts"
         return self.baseline
 
-    def columns_of(self, prices: pd.DataFrame) -> pd.DataFrame:
-        return prices
+    def columns_of(self, prices: Prices) -> pd.DataFrame:
+        return check_prices(prices, min_rows=2)
 
-    def knows(self, first: pd.Timestamp) -> bool:
-        return False
+    def known_before(self, first: pd.Timestamp) -> int:
+        return 0
 
     def fit(self, prices: pd.DataFrame) -> _Classical:
         return replace(self, baseline=fit_baselines(log_returns(prices.to_numpy()), [self.name])[self.name])
@@ -295,17 +319,16 @@ def _forecaster(model: TSGAN | Baseline | str, seed: int) -> _Forecaster:
     from tsgan.estimator import TSGAN
 
     if isinstance(model, TSGAN):
-        if hasattr(model, "law_"):
-            return _Model(model, model.dates_[-1])
-        return _Model(clone(model).set_params(random_state=seed) if model.random_state is None else model)
-    name = model if isinstance(model, str) else getattr(model, "name", None)
-    if isinstance(model, str) and model not in BASELINES:
-        raise ConfigError(f"there is no classical method {model!r}; there are {', '.join(BASELINES)}")
-    if not isinstance(name, str):
+        return _Model(model, seed, model.dates_[-1] if hasattr(model, "law_") else None)
+    if isinstance(model, str):
+        if model not in BASELINES:
+            raise ConfigError(f"there is no classical method {model!r}; there are {', '.join(BASELINES)}")
+        return _Classical(model)
+    if not all(hasattr(model, what) for what in ("name", "one_step", "states", "run")):
         raise ConfigError(
             f"the model must be a TSGAN, a baseline or a name ({', '.join(BASELINES)}), not {type(model).__name__}"
         )
-    return _Classical(name, None if isinstance(model, str) else model)
+    return _Classical(model.name, model)
 
 
 def _blocks(
@@ -344,7 +367,7 @@ def _refit(
             warnings.simplefilter("error", FitWarning)
         try:
             return forecaster.fit(known)
-        except (FitWarning, TrainingError):
+        except (FitWarning, TrainingError, DataError):
             if current is None:
                 raise
             failed.append(known.index[-1])
@@ -353,7 +376,7 @@ def _refit(
 
 def _check_unseen(forecaster: _Forecaster, prices: pd.DataFrame, origins: Integers) -> None:
     """A fitted forecaster should not have seen what it forecasts, and needs a history as long as its memory."""
-    if origins[0] < forecaster.memory and not forecaster.knows(prices.index[0]):
+    if origins[0] + forecaster.known_before(prices.index[0]) < forecaster.memory:
         raise DataError(
             f"the first forecast has {origins[0]:,} returns before its origin, {iso(prices.index[origins[0]])}; "
             f"{forecaster.name} remembers {forecaster.memory:,}: give a longer history or start later"
@@ -370,10 +393,7 @@ def _check_unseen(forecaster: _Forecaster, prices: pd.DataFrame, origins: Intege
 
 
 def _origins(prices: pd.DataFrame, start: str | pd.Timestamp, horizon: int) -> Integers:
-    try:
-        date = pd.Timestamp(start)
-    except ValueError as error:
-        raise ConfigError(f"start must be a date such as 2020-01-02, not {start!r}") from error
+    date = _date(start)
     first = int(prices.index.searchsorted(date))
     if first == len(prices):
         raise DataError(f"there is nothing to forecast from {iso(date)} on: the prices end on {iso(prices.index[-1])}")
@@ -383,6 +403,23 @@ def _origins(prices: pd.DataFrame, start: str | pd.Timestamp, horizon: int) -> I
             f"are {first:,}; start later"
         )
     return np.arange(first, len(prices)) - horizon
+
+
+def _date(start: object) -> pd.Timestamp:
+    """A date as wall-clock time, as the prices have theirs."""
+    try:
+        date = pd.Timestamp(start) if isinstance(start, str | datetime.date | np.datetime64) else pd.NaT
+    except ValueError:
+        date = pd.NaT
+    if not isinstance(date, pd.Timestamp):
+        raise ConfigError(f"start must be a date such as 2020-01-02, not {start!r}")
+    return date.tz_localize(None)
+
+
+def _shares(weights: Weights, given: Prices, columns: list[str]) -> Floats:
+    """Weights in the order of the forecaster's columns; a sequence of them has the order of the prices that came."""
+    order = columns if isinstance(given, pd.Series) else [name for name in map(str, given.columns) if name in columns]
+    return weight_vector(weights, order)[[order.index(name) for name in columns]]
 
 
 def _columns(assets: list[str] | None, levels: tuple[float, ...]) -> pd.MultiIndex:

@@ -17,29 +17,44 @@ import pandas as pd
 
 from tsgan.calendars import iso
 from tsgan.datasets import check_prices
-from tsgan.errors import DataError
+from tsgan.datasets.checks import counted
+from tsgan.errors import ConfigError, DataError
+from tsgan.evaluation.baselines import BASELINES
 from tsgan.evaluation.risk.backtests import backtest, holm
 from tsgan.evaluation.risk.comparisons import diebold_mariano, model_confidence_set
 from tsgan.evaluation.risk.estimates import Weights, horizon_values, weight_vector
-from tsgan.evaluation.risk.rolling import rolling_forecasts
+from tsgan.evaluation.risk.rolling import _origins, rolling_forecasts
 from tsgan.evaluation.risk.scores import fz0
 from tsgan.returns import log_returns
 
 if TYPE_CHECKING:
     from tsgan.estimator import TSGAN
 
-__all__ = ["OPPONENTS", "RollingBacktest", "realised_values", "rolling_backtest"]
+__all__ = [
+    "MODEL",
+    "OPPONENTS",
+    "TRAIN_WINDOW",
+    "RollingBacktest",
+    "check_methods",
+    "realised_values",
+    "rolling_backtest",
+    "training_prices",
+]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
 OPPONENTS = ("GJR-skewt", "FHS GJR-skewt", "EGARCH-skewt", "historical 250")
 """Classical methods that a model stands beside, unless others are asked for"""
 MODEL = "tsgan"
+TRAIN_WINDOW = 2500
 _FAIL, _WARN = 0.01, 0.05
-_SIMULATIONS = 200  # times the number of tests: enough for a corrected p-value far below 1 %
-_COUNT_ONLY = "Basel traffic light"  # says in words what Kupiec's test says as a p-value
+_SIMULATIONS = 2_000
+_CLOSER = 200  # times the number of tests, where a p-value is below 1 %: enough for a corrected one far below that
+_ALL = "all"  # the one row where no test can be made
+_COLOUR = "Basel traffic light"
 _CLEAR = 1.96  # Diebold-Mariano t
 _TESTS = 7  # of one asset and level
+_SENTENCES = 12  # about assets and levels; more are summed up
 _DATES = 50  # fewer losses are not compared
 _WORST = {"pass": 0, "warn": 1, "fail": 2}
 
@@ -54,12 +69,13 @@ class RollingBacktest:
         percent, lower is better), dm_t (Diebold-Mariano t of the model against the method, negative where the model is
         better), in_set (whether in the 90 % model confidence set), failed_refits
     tests : one row an (asset, level, test) of the model: asset, level, test, statistic, p_value, adjusted (Holm),
-        verdict (pass, warn, fail, not computable), words
+        verdict (pass, warn, fail, not computable; not counted for the traffic light, which says what Kupiec's test
+        says), words
     verdict : pass, warn or fail
     headline : the verdict in a sentence
     reasons : further sentences: who wins, what failed
     realised : what came, one column an asset, or "portfolio"
-    forecasts : method -> frame of :func:`rolling_forecasts`
+    forecasts : method, "tsgan" for the model -> frame of :func:`rolling_forecasts`
     settings : start, end, horizon, levels, refit_every, train_window, weights, seed, seconds, and what the caller adds
     """
 
@@ -95,6 +111,10 @@ class RollingBacktest:
         """Forecasts of one method for one asset, or "portfolio": columns ("VaR" | "ES", level)."""
         return _of_asset(self.forecasts[method], asset)
 
+    def losses(self, asset: str, level: float) -> pd.DataFrame:
+        """Loss FZ0 of every date and method, of returns in percent; NaN for a method without one on some date."""
+        return _Case(asset, level, self.settings["horizon"], self.realised, self.forecasts).losses()
+
 
 def rolling_backtest(
     model: TSGAN,
@@ -107,7 +127,7 @@ def rolling_backtest(
     against: Sequence[str] = OPPONENTS,
     n_samples: int = 10_000,
     refit_every: int | None = None,
-    train_window: int = 2500,
+    train_window: int = TRAIN_WINDOW,
     random_state: int = 0,
     settings: dict[str, Any] | None = None,
     progress: Callable[[str, float], None] = lambda stage, share: None,
@@ -134,16 +154,19 @@ def rolling_backtest(
     """
     begin = time.perf_counter()
     prices = check_prices(prices, min_rows=2)
-    known = [name for name in getattr(model, "columns_", prices.columns) if name in prices.columns]
-    prices = prices[known]
+    learned = list(getattr(model, "columns_", prices.columns))
+    if set(learned) <= set(prices.columns):
+        prices = prices[[name for name in prices.columns if name in learned]]
+    known = list(prices.columns)
     shares = None if weights is None else weight_vector(weights, known)
-    methods: dict[str, TSGAN | str] = {MODEL: model, **{name: name for name in against}}
+    methods: dict[str, TSGAN | str] = {MODEL: model, **{name: name for name in check_methods(against)}}
     forecasts: dict[str, pd.DataFrame] = {}
     for done, (name, method) in enumerate(methods.items()):
 
         def tell(share: float, name: str = name, done: int = done) -> None:
             progress(name, (done + share) / (len(methods) + 1))
 
+        tell(0.0)
         forecasts[name] = rolling_forecasts(
             method,
             prices,
@@ -159,17 +182,21 @@ def rolling_backtest(
         )
     index = pd.DatetimeIndex(forecasts[MODEL].index)
     realised = realised_values(prices, index, horizon, shares)
-    progress("tests", len(methods) / (len(methods) + 1))
     cases = [_Case(str(asset), level, horizon, realised, forecasts) for asset in realised for level in levels]
     table = pd.DataFrame([row for case in cases for row in case.methods()])
-    tests = _tests(cases, random_state)
-    progress("done", 1.0)
+    tests = _tests(cases, random_state, lambda share: progress("tests", (len(methods) + share) / (len(methods) + 1)))
     return RollingBacktest(
         table=table,
         tests=tests,
-        verdict=max(["pass", *tests["verdict"]], key=lambda verdict: _WORST.get(verdict, -1)),
+        verdict=_verdict(tests),
         headline=_headline(tests, len(index)),
-        reasons=[*_comparisons(table), *_failed_refits(forecasts)],
+        reasons=[
+            *_clearest(tests),
+            *_not_tested(tests),
+            *_comparisons(table),
+            *_failed_refits(forecasts),
+            *_seen(model, prices, index[0], horizon, refit_every),
+        ],
         realised=realised,
         forecasts=forecasts,
         settings={
@@ -185,6 +212,48 @@ def rolling_backtest(
             **(settings or {}),
         },
     )
+
+
+def check_methods(names: Sequence[str]) -> tuple[str, ...]:
+    """The names of classical methods as they are, all known."""
+    for name in names:
+        if name not in BASELINES:
+            raise ConfigError(f"there is no classical method {name!r}; there are {', '.join(BASELINES)}")
+    return tuple(names)
+
+
+def training_prices(
+    prices: pd.DataFrame, start: str | pd.Timestamp, horizon: int = 1, train_window: int | None = None
+) -> pd.DataFrame:
+    """Prices that methods are fitted to before the first forecast.
+
+    Parameters
+    ----------
+    prices, start, horizon
+        As for `rolling_backtest`, the prices checked.
+    train_window : int, optional
+        Number of returns; by default `TRAIN_WINDOW`, or as many as there are.
+
+    Returns
+    -------
+    DataFrame
+        The last row is the origin of the first forecast.
+
+    Raises
+    ------
+    DataError
+        There are not so many returns before the first forecast, or nothing is left to forecast.
+    ConfigError
+        The start is no date.
+    """
+    origin = int(_origins(prices, start, horizon)[0])
+    if train_window is not None and train_window > origin:
+        raise DataError(
+            f"{counted(origin, 'return')} come before the origin of the first forecast, {iso(prices.index[origin])}, "
+            f"and the training window asks for {train_window:,}; give a longer history, start later or take a shorter "
+            "window"
+        )
+    return prices.iloc[origin - min(train_window or TRAIN_WINDOW, origin) : origin + 1]
 
 
 def realised_values(prices: pd.DataFrame, dates: pd.DatetimeIndex, horizon: int, shares: Floats | None) -> pd.DataFrame:
@@ -232,12 +301,16 @@ class _Case:
         frame = _of_asset(self.forecasts[method], self.asset)
         return frame["VaR", self.level].to_numpy(), frame["ES", self.level].to_numpy()
 
+    def losses(self) -> pd.DataFrame:
+        """FZ0 of every date and method, of returns in percent; NaN where a method has none."""
+        return pd.DataFrame({method: self._losses(method) for method in self.forecasts}, index=self.realised.index)
+
     def methods(self) -> list[dict[str, Any]]:
         """Rows of the table of methods."""
-        losses = pd.DataFrame({method: self._losses(method) for method in self.forecasts})
+        losses = self.losses()
         usable = losses.columns[losses.notna().all()]
         included = pd.Series(False, losses.columns)
-        if len(losses) >= _DATES:
+        if len(losses) >= _DATES and len(usable):
             included[usable] = model_confidence_set(losses[usable], horizon=self.horizon)["included"]
         return [
             {
@@ -269,14 +342,14 @@ class _Case:
             )
         except DataError as error:
             return [
-                {**about, "test": "all", "statistic": np.nan, "p_value": np.nan, "words": f"Not computable: {error}."}
+                {**about, "test": _ALL, "statistic": np.nan, "p_value": np.nan, "words": f"Not computable: {error}."}
             ]
         return [
             {**about, "test": r.name, "statistic": r.statistic, "p_value": r.p_value, "words": r.words} for r in results
         ]
 
     def _losses(self, method: str) -> Floats:
-        """FZ0 of returns in percent; NaN where the forecasts have none, such as a VaR that is a gain."""
+        """NaN throughout if any forecast has none, such as a VaR that is a gain."""
         try:
             var, es = self.figures(method)
             return fz0(100 * self.returns, 100 * var, 100 * es, self.level)
@@ -290,40 +363,75 @@ class _Case:
         return diebold_mariano(pair[MODEL], pair[method], horizon=self.horizon).statistic
 
 
-def _tests(cases: Sequence[_Case], seed: int) -> pd.DataFrame:
-    expected = len(cases) * _TESTS
-    tests = pd.DataFrame([row for case in cases for row in case.tests(seed, _SIMULATIONS * expected)])
-    counted = tests["p_value"].notna() & (tests["test"] != _COUNT_ONLY)
+def _tests(cases: Sequence[_Case], seed: int, progress: Callable[[float], None]) -> pd.DataFrame:
+    """Rows of all tests; where a p-value is low enough for the correction to matter, it is simulated more closely."""
+    closer = _CLOSER * len(cases) * _TESTS
+    rows: list[dict[str, Any]] = []
+    for done, case in enumerate(cases):
+        progress(done / len(cases))
+        found = case.tests(seed, _SIMULATIONS)
+        if closer > _SIMULATIONS and any(row["p_value"] < _FAIL for row in found):
+            found = case.tests(seed, closer)
+        rows += found
+    progress(1.0)
+    tests = pd.DataFrame(rows)
+    counts = tests["p_value"].notna() & (tests["test"] != _COLOUR)
     tests["adjusted"] = np.nan
-    if counted.any():
-        tests.loc[counted, "adjusted"] = holm(tests.loc[counted, "p_value"])
+    if counts.any():
+        tests.loc[counts, "adjusted"] = holm(tests.loc[counts, "p_value"])
     verdicts = np.select(
-        [tests["p_value"].isna(), tests["adjusted"] < _FAIL, counted & (tests["p_value"] < _WARN)],
-        ["not computable", "fail", "warn"],
+        [tests["test"] == _COLOUR, tests["p_value"].isna(), tests["adjusted"] < _FAIL, tests["p_value"] < _WARN],
+        ["not counted", "not computable", "fail", "warn"],
         "pass",
     )
     return tests.assign(verdict=verdicts)
+
+
+def _verdict(tests: pd.DataFrame) -> str:
+    """The worst of all; what could not be tested at all has to be looked at."""
+    verdicts = tests["verdict"].mask(tests["test"] == _ALL, "warn")
+    return str(max(["pass", *verdicts], key=lambda verdict: _WORST.get(verdict, -1)))
+
+
+def _clearest(tests: pd.DataFrame) -> list[str]:
+    """What the clearest of the tests that reject has found."""
+    rejecting = tests[tests["verdict"].isin(("fail", "warn"))].sort_values("p_value")
+    return [f"{_which(row)}: {row['words']}" for row in _records(rejecting)[:1]]
+
+
+def _which(row: dict[str, Any]) -> str:
+    return f"{row['test']} of {row['asset']} at {100 * row['level']:g} %"
+
+
+def _not_tested(tests: pd.DataFrame) -> list[str]:
+    rows = _records(tests[tests["test"] == _ALL])
+    return [f"{row['asset']} at {100 * row['level']:g} %: {row['words']}" for row in rows]
 
 
 def _headline(tests: pd.DataFrame, dates: int) -> str:
     known = tests[tests["adjusted"].notna()]
     if known.empty:
         return f"Nothing can be tested on {dates:,} dates. {tests['words'].iloc[0]}"
-    worst = _records(known.sort_values("p_value"))[0]
-    which = f"{worst['test']} of {worst['asset']} at {100 * worst['level']:g} %"
+    which = _which(_records(known.sort_values("p_value"))[0])
     failed, warned = (int((known["verdict"] == verdict).sum()) for verdict in ("fail", "warn"))
     if failed:
-        return f"{failed} of {len(known)} tests reject the forecasts; the clearest is {which}: {worst['words']}"
+        return (
+            f"{failed} of {len(known)} tests reject{'s' if failed == 1 else ''} the forecasts after correction for "
+            f"their number, most clearly {which}."
+        )
     if warned:
         return (
             f"No test rejects after correction for their number; {warned} of {len(known)} do by themselves "
-            f"({0.05 * len(known):.0f} would by chance). The lowest p-value is that of {which}: {worst['words']}"
+            f"({0.05 * len(known):.0f} would by chance), most clearly {which}."
         )
     return f"None of {len(known)} tests rejects the forecasts on {dates:,} dates."
 
 
 def _comparisons(table: pd.DataFrame) -> list[str]:
     """Say for every asset and level who has the lowest loss, and whether the model could be the best."""
+    compared = table.dropna(subset="fz0").sort_values("fz0", kind="stable").groupby(["asset", "level"], sort=False)
+    if compared.ngroups > _SENTENCES:
+        return _summary(table, compared["method"].first())
     sentences = []
     for _, rows in table.groupby(["asset", "level"], sort=False):
         known = _records(rows.dropna(subset="fz0").sort_values("fz0"))
@@ -336,12 +444,26 @@ def _comparisons(table: pd.DataFrame) -> list[str]:
             beaten = f"clearly better than {', '.join(clear)}" if clear else "not clearly better than any"
             sentences.append(f"{where}: tsgan has the lowest loss FZ0, {own['fz0']:.4f}, {beaten}.")
         else:
-            place = "may still be the best" if own["in_set"] else "is not in the 90 % set of the best"
+            clear = [f"clearly worse (t = {best['dm_t']:.2f})"] if best["dm_t"] > _CLEAR else []
+            outside = [] if own["in_set"] else ["not in the 90 % set of the best"]
+            place = " and ".join(clear + outside) or "which may still be the best"
             sentences.append(
-                f"{where}: {best['method']} has the lowest loss FZ0, {best['fz0']:.4f}; tsgan has {own['fz0']:.4f} and "
+                f"{where}: {best['method']} has the lowest loss FZ0, {best['fz0']:.4f}; tsgan has {own['fz0']:.4f}, "
                 f"{place}."
             )
     return sentences
+
+
+def _summary(table: pd.DataFrame, lowest: pd.Series[Any]) -> list[str]:
+    """The same of many assets and levels: who has the lowest loss how often, and where the model is not the best."""
+    counts = lowest.value_counts()
+    won = [f"tsgan has the lowest loss FZ0 at {counts.get(MODEL, 0):,} of {len(lowest):,} assets and levels"]
+    won += [f"{method} at {count:,}" for method, count in counts.items() if method != MODEL]
+    own = table[(table["method"] == MODEL) & table["fz0"].notna() & ~table["in_set"]]
+    places = [f"{row['asset']} at {100 * row['level']:g} %" for row in _records(own)]
+    listed = ", ".join(places[:_SENTENCES]) + (" ..." if len(places) > _SENTENCES else "")
+    lost = f"It is not in the 90 % set of the best at {len(places):,}{': ' if places else ''}{listed}."
+    return [f"{', '.join(won)}. {lost}"]
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -350,7 +472,21 @@ def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _failed_refits(forecasts: dict[str, pd.DataFrame]) -> list[str]:
     return [
-        f"{len(failed)} refits of {method} failed and kept the last parameters, the first on {failed[0]}."
+        f"{counted(len(failed), 'refit')} of {method} failed and kept the last parameters, the first on {failed[0]}."
         for method, frame in forecasts.items()
         if (failed := frame.attrs["failed_refits"])
     ]
+
+
+def _seen(
+    model: TSGAN, prices: pd.DataFrame, first: pd.Timestamp, horizon: int, refit_every: int | None
+) -> Sequence[str]:
+    """Say where a model has seen what it forecasts."""
+    dates = getattr(model, "dates_", None)
+    origin = prices.index[int(prices.index.searchsorted(first)) - horizon]
+    if dates is None or refit_every is not None or dates[-1] <= origin:
+        return ()
+    return (
+        f"The model was fitted to prices up to {iso(dates[-1])}, after the first origin, {iso(origin)}: these figures "
+        "are no test of it.",
+    )

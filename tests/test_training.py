@@ -96,6 +96,10 @@ def test_steps_are_kept_where_they_are_clearly_better_than_the_warm_start() -> N
     assert procedure.kept_steps({0: origin, 50: origin - 0.2 + noise, 100: origin - 0.1 + noise}) == 50
     assert procedure.kept_steps({0: origin, 50: origin - 0.001 + noise - noise.mean()}) == 0
     assert procedure.kept_steps({0: origin, 50: origin + 0.1 + noise, 100: origin + 0.2}) == 0
+    assert (
+        procedure.kept_steps({0: origin[:3], 50: origin[:3] - 0.2 + noise[:3] / 100}) == 50
+    )  # few origins, few blocks
+    assert procedure.kept_steps({0: origin[:1], 50: origin[:1] - 0.2}) == 0  # one says nothing about its error
 
 
 def test_the_loop_reports_every_step() -> None:

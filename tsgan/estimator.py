@@ -237,6 +237,13 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         check_is_fitted(self, "law_")
         return self._states(self._check_history(history))
 
+    def known_before(self, date: pd.Timestamp) -> int:
+        """Count the steps before a date that :meth:`states` remembers from the training data; 0 long after them."""
+        check_is_fitted(self, "law_")
+        if date > self.calendar_.after(self.dates_[-1], _NEAR)[-1]:
+            return 0
+        return max(0, int(self.dates_.searchsorted(date, side="right")) - 1)
+
     def save(self, path: str | PathLike[str]) -> None:
         """Write the model file: safetensors weights and JSON; it appears under its name only when it is complete."""
         check_is_fitted(self, "law_")
@@ -344,10 +351,10 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
 
     def _memory_before(self, first: pd.Timestamp) -> Floats:
         """Memory at a date: the training data's own where they reach it, the usual one elsewhere."""
-        if self.dates_[0] < first <= self.calendar_.after(self.dates_[-1], _NEAR)[-1]:
-            known = int(self.dates_.searchsorted(first, side="right")) - 1
-            return np.asarray(self.states_[min(known, len(self.returns_))].cpu().double().numpy())
-        return self.law_.scaling.usual[..., None]
+        known = self.known_before(first)
+        if not known:
+            return self.law_.scaling.usual[..., None]
+        return np.asarray(self.states_[min(known, len(self.returns_))].cpu().double().numpy())
 
     def _start_price(self, given: StartPrice) -> Floats:
         if isinstance(given, Mapping | pd.Series):

@@ -100,8 +100,12 @@ def kept_steps(scores: dict[int, Floats]) -> int:
     long blocks of them.
     """
     best = min(scores, key=lambda steps: float(scores[steps].mean()))
-    blocks = np.array([block.mean() for block in np.array_split(scores[best] - scores[0], _BLOCKS)])
-    return best if blocks.mean() < -_CLEAR * blocks.std(ddof=1) / _BLOCKS**0.5 else 0
+    difference = scores[best] - scores[0]
+    count = min(_BLOCKS, len(difference))
+    if count < 2:
+        return 0
+    blocks = np.array([block.mean() for block in np.array_split(difference, count)])
+    return best if blocks.mean() < -_CLEAR * blocks.std(ddof=1) / count**0.5 else 0
 
 
 def choose(

@@ -15,14 +15,14 @@ from tsgan.evaluation.risk.backtests import (
     traffic_light,
 )
 from tsgan.evaluation.risk.comparisons import Comparison, diebold_mariano, model_confidence_set
-from tsgan.evaluation.risk.estimates import var_es
+from tsgan.evaluation.risk.estimates import realised_values, var_es
 from tsgan.evaluation.risk.overfitting import (
     deflated_sharpe_ratio,
     probabilistic_sharpe_ratio,
     probability_of_backtest_overfitting,
 )
-from tsgan.evaluation.risk.rolling import rolling_forecasts
-from tsgan.evaluation.risk.rolling_backtest import RollingBacktest, realised_values, rolling_backtest
+from tsgan.evaluation.risk.rolling import rolling_forecasts, rolling_pit
+from tsgan.evaluation.risk.rolling_backtest import RollingBacktest, rolling_backtest
 from tsgan.evaluation.risk.scores import breach_share, fz0, quantile_loss
 from tsgan.evaluation.risk.strategies import (
     StrategyDistribution,
@@ -59,6 +59,7 @@ __all__ = [
     "realised_values",
     "rolling_backtest",
     "rolling_forecasts",
+    "rolling_pit",
     "strategy_distribution",
     "traffic_light",
     "var_es",

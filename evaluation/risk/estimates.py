@@ -10,11 +10,21 @@ import numpy.typing as npt
 import pandas as pd
 
 from tsgan.errors import ConfigError, DataError
+from tsgan.returns import log_returns
 
 if TYPE_CHECKING:
     from tsgan.paths import Paths
 
-__all__ = ["Weights", "check_draws", "check_levels", "horizon_values", "tails", "var_es", "weight_vector"]
+__all__ = [
+    "Weights",
+    "check_draws",
+    "check_levels",
+    "horizon_values",
+    "realised_values",
+    "tails",
+    "var_es",
+    "weight_vector",
+]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Weights: TypeAlias = "Mapping[str, float] | pd.Series[float] | Sequence[float] | Floats"
@@ -137,6 +147,28 @@ def horizon_values(returns: Floats, shares: Floats | None) -> Floats:
         return np.asarray(total.T)
     held = shares != 0  # an asset that is not held must not matter, however far its paths run
     return np.asarray((np.expm1(total[:, held]) @ shares[held])[None])
+
+
+def realised_values(prices: pd.DataFrame, dates: pd.DatetimeIndex, horizon: int, shares: Floats | None) -> pd.DataFrame:
+    """What came, in the units of the forecasts: log returns of the horizon that ends on each date, or the portfolio's.
+
+    Parameters
+    ----------
+    prices : DataFrame (time, assets)
+    dates : ends of the horizons, dates of the prices
+    horizon : steps
+    shares : array (assets,), optional
+        Shares of a portfolio's value at the beginning of each horizon.
+
+    Returns
+    -------
+    DataFrame (dates, assets), or with the one column "portfolio".
+    """
+    ends = prices.index.get_indexer(dates)
+    returns = log_returns(prices.to_numpy())
+    windows = np.stack([returns[end - horizon : end] for end in ends.tolist()])
+    columns = list(prices.columns) if shares is None else ["portfolio"]
+    return pd.DataFrame(horizon_values(windows, shares).T, index=dates, columns=columns)
 
 
 def weight_vector(weights: Weights, columns: Sequence[str]) -> Floats:

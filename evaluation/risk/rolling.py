@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
@@ -20,13 +21,21 @@ from tsgan.datasets import check_prices
 from tsgan.datasets.checks import counted, warn
 from tsgan.errors import ConfigError, DataError, DataWarning, FitWarning, TrainingError, TsganWarning
 from tsgan.evaluation.baselines import BASELINES, MIN_ROWS, Baseline, fit_baselines
-from tsgan.evaluation.risk.estimates import Weights, check_draws, check_levels, horizon_values, tails, weight_vector
+from tsgan.evaluation.risk.estimates import (
+    Weights,
+    check_draws,
+    check_levels,
+    horizon_values,
+    realised_values,
+    tails,
+    weight_vector,
+)
 from tsgan.returns import log_returns
 
 if TYPE_CHECKING:
     from tsgan.estimator import TSGAN
 
-__all__ = ["rolling_forecasts"]
+__all__ = ["rolling_forecasts", "rolling_pit"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Integers: TypeAlias = npt.NDArray[np.int64]
@@ -107,72 +116,164 @@ def rolling_forecasts(
         A fitted TSGAN has seen prices from ``start`` on: its forecasts are no test of it.
     """
     levels = check_levels(levels)
-    for name, value in (("horizon", horizon), ("n_samples", n_samples), ("train_window", train_window)):
-        check_whole(name, value)
-    check_whole("random_state", random_state, 0)
-    if refit_every is not None:
-        check_whole("refit_every", refit_every)
     exact = _is_exact(method, horizon, weights is not None)
     if not exact:
         check_draws(n_samples, levels)
-    forecaster = _forecaster(model, random_state)
-    given, prices = prices, forecaster.columns_of(prices)
-    columns, dates = list(prices.columns), pd.DatetimeIndex(prices.index)
-    shares = None if weights is None else _shares(weights, given, columns)
-    origins = _origins(prices, start, horizon)
-    failed: list[pd.Timestamp] = []
-    found = np.empty((len(origins), 1 if shares is not None else len(columns), 2, len(levels)))
-    done = 0
-    for fitted, first, block in _blocks(forecaster, prices, origins, refit_every, train_window, failed):
-        seen, rows = prices.iloc[first : block[-1] + 1], block - first
-        if exact:
-            found[done : done + len(block)] = fitted.exact(seen, rows, levels)
-            done += len(block)
-            progress(done / len(origins))
-        else:
-            draw = _Draw(fitted, fitted.states(seen), dates[first:], horizon, n_samples, shares, levels, random_state)
-            for part in np.array_split(rows, -(-len(rows) // _BATCH)):
-                found[done : done + len(part)] = draw.each(part)
-                done += len(part)
-                progress(done / len(origins))
+    plan = _Plan.of(model, prices, start, horizon, weights, n_samples, refit_every, train_window, random_state)
+    draws = partial(plan.sampled, lambda values, _: tails(values, levels))
+    found = plan.exact(levels, progress) if exact else draws(progress)
+    several = plan.shares is None and len(plan.columns) > 1
     frame = pd.DataFrame(
-        found.reshape(len(origins), -1),
-        index=dates[origins + horizon],
-        columns=_columns(columns if shares is None and len(columns) > 1 else None, levels),
+        found.reshape(len(found), -1), index=plan.ends, columns=_columns(plan.columns if several else None, levels)
     )
-    frame.attrs["failed_refits"] = [iso(date) for date in failed]
-    if failed:
-        when = ", ".join(map(iso, failed[:3])) + (" ..." if len(failed) > 3 else "")
-        refits = counted(len(failed), "refit")
-        warn(f"{refits} of {forecaster.name} failed ({when}); the last parameters were kept", FitWarning)
+    frame.attrs["failed_refits"] = plan.failures()
+    return frame
+
+
+def rolling_pit(
+    model: TSGAN | Baseline | str,
+    prices: Prices,
+    start: str | pd.Timestamp,
+    horizon: int = 1,
+    weights: Weights | None = None,
+    n_samples: int = 10_000,
+    refit_every: int | None = None,
+    train_window: int = 2500,
+    random_state: int = 0,
+    *,
+    progress: Callable[[float], None] = lambda share: None,
+) -> pd.DataFrame:
+    """Find where what came lies in its forecast law, at every date: the probability integral transform.
+
+    Uniform on (0, 1) if the whole law is right, and independent over time for one step: what `berkowitz` tests.
+
+    Parameters
+    ----------
+    model, prices, start, horizon, weights, n_samples, refit_every, train_window, random_state, progress
+        As in `rolling_forecasts`; always from draws.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by the date forecast, one column an asset, or "portfolio": the share of draws below what came, with what
+        came placed at random among its neighbours, so that no value is 0 or 1. ``attrs["failed_refits"]`` as in
+        `rolling_forecasts`.
+
+    Raises
+    ------
+    DataError, ConfigError, TrainingError
+        As in `rolling_forecasts`.
+
+    Source: Rosenblatt (1952), Remarks on a multivariate transformation, Annals of Mathematical Statistics 23; Diebold,
+    Gunther and Tay (1998), Evaluating density forecasts, International Economic Review 39.
+    """
+    plan = _Plan.of(model, prices, start, horizon, weights, n_samples, refit_every, train_window, random_state)
+    came = realised_values(plan.prices, plan.ends, horizon, plan.shares)
+    known = came.to_numpy()
+
+    def rank(values: Floats, place: int) -> Floats:
+        chance = np.random.default_rng((random_state, place)).random(len(values))
+        below, equal = ((compare(values, known[place, :, None])).sum(axis=1) for compare in (np.less, np.equal))
+        return np.asarray((below + chance * (1 + equal)) / (n_samples + 1))
+
+    frame = pd.DataFrame(plan.sampled(rank, progress), index=plan.ends, columns=came.columns)
+    frame.attrs["failed_refits"] = plan.failures()
     return frame
 
 
 @dataclass(frozen=True)
-class _Draw:
-    """Figures from draws."""
+class _Plan:
+    """What is to be forecast by whom, checked before the long part; rows count prices."""
 
     forecaster: _Forecaster
-    states: Any
-    dates: pd.DatetimeIndex
+    prices: pd.DataFrame
+    shares: Floats | None
+    origins: Integers
     horizon: int
     n_samples: int
-    shares: Floats | None
-    levels: tuple[float, ...]
+    refit_every: int | None
+    window: int
     seed: int
+    failed: list[pd.Timestamp] = field(default_factory=list)
 
-    def each(self, rows: Integers) -> Floats:
-        """Draw from the states after some rows, several at once: (rows, assets or 1, 2, levels)."""
-        from tsgan.device import threads_for
+    @classmethod
+    def of(
+        cls,
+        model: TSGAN | Baseline | str,
+        prices: Prices,
+        start: str | pd.Timestamp,
+        horizon: int,
+        weights: Weights | None,
+        n_samples: int,
+        refit_every: int | None,
+        window: int,
+        seed: int,
+    ) -> _Plan:
+        for name, value in (("horizon", horizon), ("n_samples", n_samples), ("train_window", window)):
+            check_whole(name, value)
+        check_whole("random_state", seed, 0)
+        if refit_every is not None:
+            check_whole("refit_every", refit_every)
+        forecaster = _forecaster(model, seed)
+        table = forecaster.columns_of(prices)
+        shares = None if weights is None else _shares(weights, prices, list(table.columns))
+        origins = _origins(table, start, horizon)
+        return cls(forecaster, table, shares, origins, horizon, n_samples, refit_every, window, seed)
 
-        with threads_for(1):  # torch's own threads would wait for each other
-            parts = Parallel(cpu_count(), prefer="threads")(delayed(self._one)(row) for row in rows.tolist())
-        return np.stack(parts)
+    @property
+    def columns(self) -> list[str]:
+        return list(self.prices.columns)
 
-    def _one(self, row: int) -> Floats:
-        key = self.dates[row].value % 2**63
-        paths = self.forecaster.run(self.states[row : row + 1], self.horizon, self.n_samples, self.seed, key)
-        return tails(horizon_values(paths, self.shares), self.levels)
+    @property
+    def ends(self) -> pd.DatetimeIndex:
+        """Dates forecast."""
+        return pd.DatetimeIndex(self.prices.index[self.origins + self.horizon])
+
+    def exact(self, levels: Sequence[float], progress: Callable[[float], None]) -> Floats:
+        """Figures in closed form: (origins, assets, 2, levels)."""
+        found: list[Floats] = []
+        for fitted, first, block in self._blocks():
+            found.append(fitted.exact(self.prices.iloc[first : block[-1] + 1], block - first, levels))
+            progress((block[-1] - self.origins[0] + 1) / len(self.origins))
+        return np.concatenate(found)
+
+    def sampled(self, figure: Callable[[Floats, int], Floats], progress: Callable[[float], None]) -> Floats:
+        """Figures of draws, of each origin by itself: ``figure(values (assets or 1, draws), number of the origin)``."""
+        found: list[Floats] = []
+        for fitted, first, block in self._blocks():
+            seen = self.prices.iloc[first : block[-1] + 1]
+            states, dates = fitted.states(seen), pd.DatetimeIndex(seen.index)
+
+            def one(
+                row: int, fitted: _Forecaster = fitted, first: int = first, states: Any = states, dates: Any = dates
+            ) -> Floats:
+                key = self.seed, dates[row].value % 2**63
+                paths = fitted.run(states[row : row + 1], self.horizon, self.n_samples, *key)
+                return figure(horizon_values(paths, self.shares), row + first - int(self.origins[0]))
+
+            for part in np.array_split(block - first, -(-len(block) // _BATCH)):
+                found.extend(_in_threads(one, part))
+                progress(len(found) / len(self.origins))
+        return np.stack(found)
+
+    def failures(self) -> list[str]:
+        """Say which refits failed, and list their dates."""
+        dates = [iso(date) for date in self.failed]
+        if dates:
+            when = ", ".join(dates[:3]) + (" ..." if len(dates) > 3 else "")
+            refits = counted(len(dates), "refit")
+            warn(f"{refits} of {self.forecaster.name} failed ({when}); the last parameters were kept", FitWarning)
+        return dates
+
+    def _blocks(self) -> Iterator[tuple[_Forecaster, int, Integers]]:
+        return _blocks(self.forecaster, self.prices, self.origins, self.refit_every, self.window, self.failed)
+
+
+def _in_threads(one: Callable[[int], Floats], rows: Integers) -> list[Floats]:
+    from tsgan.device import threads_for
+
+    with threads_for(1):  # torch's own threads would wait for each other
+        return list(Parallel(cpu_count(), prefer="threads")(delayed(one)(row) for row in rows.tolist()))
 
 
 # forecasters ----------------------------------------------------------------------------------------------------------
@@ -247,12 +348,7 @@ class _Model:
         return table[own]
 
     def known_before(self, first: pd.Timestamp) -> int:
-        from tsgan.estimator import _NEAR
-
-        dates = self.model.dates_
-        if first > self.model.calendar_.after(dates[-1], _NEAR)[-1]:
-            return 0
-        return max(0, int(dates.searchsorted(first, side="right")) - 1)
+        return self.model.known_before(first)
 
     def fit(self, prices: pd.DataFrame) -> _Model:
         model = clone(self.model)

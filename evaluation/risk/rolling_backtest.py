@@ -22,10 +22,9 @@ from tsgan.errors import ConfigError, DataError
 from tsgan.evaluation.baselines import BASELINES
 from tsgan.evaluation.risk.backtests import backtest, holm
 from tsgan.evaluation.risk.comparisons import diebold_mariano, model_confidence_set
-from tsgan.evaluation.risk.estimates import Weights, horizon_values, weight_vector
+from tsgan.evaluation.risk.estimates import Weights, realised_values, weight_vector
 from tsgan.evaluation.risk.rolling import _origins, rolling_forecasts
 from tsgan.evaluation.risk.scores import fz0
-from tsgan.returns import log_returns
 
 if TYPE_CHECKING:
     from tsgan.estimator import TSGAN
@@ -36,7 +35,6 @@ __all__ = [
     "TRAIN_WINDOW",
     "RollingBacktest",
     "check_methods",
-    "realised_values",
     "rolling_backtest",
     "training_prices",
 ]
@@ -256,28 +254,6 @@ def training_prices(
     return prices.iloc[origin - min(train_window or TRAIN_WINDOW, origin) : origin + 1]
 
 
-def realised_values(prices: pd.DataFrame, dates: pd.DatetimeIndex, horizon: int, shares: Floats | None) -> pd.DataFrame:
-    """What came, in the units of the forecasts: log returns of the horizon that ends on each date, or the portfolio's.
-
-    Parameters
-    ----------
-    prices : DataFrame (time, assets)
-    dates : ends of the horizons, dates of the prices
-    horizon : steps
-    shares : array (assets,), optional
-        Shares of a portfolio's value at the beginning of each horizon.
-
-    Returns
-    -------
-    DataFrame (dates, assets), or with the one column "portfolio".
-    """
-    ends = prices.index.get_indexer(dates)
-    returns = log_returns(prices.to_numpy())
-    windows = np.stack([returns[end - horizon : end] for end in ends.tolist()])
-    columns = list(prices.columns) if shares is None else ["portfolio"]
-    return pd.DataFrame(horizon_values(windows, shares).T, index=dates, columns=columns)
-
-
 def _of_asset(frame: pd.DataFrame, asset: str) -> pd.DataFrame:
     return cast("pd.DataFrame", frame[asset]) if frame.columns.nlevels == 3 else frame
 
@@ -421,7 +397,8 @@ def _headline(tests: pd.DataFrame, dates: int) -> str:
         )
     if warned:
         return (
-            f"No test rejects after correction for their number; {warned} of {len(known)} do by themselves "
+            f"No test rejects after correction for their number; {warned} of {len(known)} "
+            f"{'does by itself' if warned == 1 else 'do by themselves'} "
             f"({0.05 * len(known):.0f} would by chance), most clearly {which}."
         )
     return f"None of {len(known)} tests rejects the forecasts on {dates:,} dates."

@@ -217,7 +217,7 @@ class _Plan:
         forecaster = _forecaster(model, seed)
         table = forecaster.columns_of(prices)
         shares = None if weights is None else _shares(weights, prices, list(table.columns))
-        origins = _origins(table, start, horizon)
+        origins = forecast_origins(table, start, horizon)
         return cls(forecaster, table, shares, origins, horizon, n_samples, refit_every, window, seed)
 
     @property
@@ -488,7 +488,7 @@ def _check_unseen(forecaster: _Forecaster, prices: pd.DataFrame, origins: Intege
 # what comes in and goes out -------------------------------------------------------------------------------------------
 
 
-def _origins(prices: pd.DataFrame, start: str | pd.Timestamp, horizon: int) -> Integers:
+def forecast_origins(prices: pd.DataFrame, start: str | pd.Timestamp, horizon: int) -> Integers:
     date = _date(start)
     first = int(prices.index.searchsorted(date))
     if first == len(prices):

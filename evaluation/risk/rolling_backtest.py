@@ -23,7 +23,7 @@ from tsgan.evaluation.baselines import BASELINES
 from tsgan.evaluation.risk.backtests import backtest, holm
 from tsgan.evaluation.risk.comparisons import diebold_mariano, model_confidence_set
 from tsgan.evaluation.risk.estimates import Weights, realised_values, weight_vector
-from tsgan.evaluation.risk.rolling import _origins, rolling_forecasts
+from tsgan.evaluation.risk.rolling import forecast_origins, rolling_forecasts
 from tsgan.evaluation.risk.scores import fz0
 
 if TYPE_CHECKING:
@@ -244,7 +244,7 @@ def training_prices(
     ConfigError
         The start is no date.
     """
-    origin = int(_origins(prices, start, horizon)[0])
+    origin = int(forecast_origins(prices, start, horizon)[0])
     if train_window is not None and train_window > origin:
         raise DataError(
             f"{counted(origin, 'return')} come before the origin of the first forecast, {iso(prices.index[origin])}, "

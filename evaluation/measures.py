@@ -1082,14 +1082,14 @@ MEASURES: tuple[Measure, ...] = (
     ),
     Measure(
         "boosting", "discrimination", path_statistics, boosting_distance, volatility_spread, "ratio",
-        "volatility of the wildest 5 % of windows of 50 steps over that of the calmest 5 %; the distance is how much "
-        "better than guessing gradient boosting tells windows it has not seen from real ones: 0 not at all, .5 always",
+        "volatility of the wildest 5 % of windows of 50 steps over that of the calmest 5 %; the distance is how far "
+        "from guessing gradient boosting tells windows it has not seen from real ones: 0 guessing, .5 always right",
         FRIEDMAN, together=True, min_steps=MIN_STEPS, min_returns=MIN_RETURNS, notices_scale=True,
     ),
     Measure(
         "recurrent network", "discrimination", recurrent_states, recurrent_distance, volatility_spread, "ratio",
-        "as above; the distance is how much better than guessing a small GRU with a trained read-out tells windows it "
-        "has not seen from real ones: 0 not at all, .5 always",
+        "as above; the distance is how far from guessing a small GRU with a trained read-out tells windows it has not "
+        "seen from real ones: 0 guessing, .5 always right",
         JAEGER, together=True, min_steps=MIN_STEPS, min_returns=MIN_RETURNS,
     ),
 )  # fmt: skip

@@ -123,7 +123,7 @@ def test_the_seed_is_also_the_fits_where_it_has_none(known: TSGAN, returns: pd.D
 @pytest.mark.parametrize(
     ("params", "sentence"),
     [
-        ({"horizon": 0}, "horizon must be a whole number of steps >= 1, not 0"),
+        ({"horizon": 0}, "horizon must be a whole number >= 1, not 0"),
         ({"horizon": 1.5}, "horizon must be a whole number"),
         ({"start": "middle"}, "start must be 'last' or 'stationary', not 'middle'"),
     ],

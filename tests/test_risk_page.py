@@ -61,7 +61,7 @@ def result(
     cases = [_Case(name, level, horizon, came, frames) for name in names for level in levels]
     table, tests = pd.DataFrame([row for case in cases for row in case.methods()]), _tests(cases, 0, lambda _: None)
     return RollingBacktest(
-        table, tests, _verdict(tests), _headline(tests, dates), _comparisons(table), came, frames,
+        table, tests, _verdict(tests, False), _headline(tests, dates), _comparisons(table), came, frames,
         {
             "start": "2000-01-03", "end": "2001-11-30", "horizon": horizon, "levels": list(levels), "refit_every": 250,
             "train_window": 2500, "weights": None, "seed": 1234, "seconds": 1.5, "files": {"prices": "prices.csv"},

@@ -21,7 +21,7 @@ from tsgan.datasets.processes import prices as as_prices
 from tsgan.evaluation import BASELINES, fit_baselines, rolling_forecasts
 from tsgan.evaluation.baselines import GarchModel, Gaussian
 from tsgan.evaluation.risk import rolling
-from tsgan.evaluation.risk.estimates import tails
+from tsgan.evaluation.risk.estimates import realised_values, tails
 from tsgan.returns import log_returns
 
 Floats = npt.NDArray[np.float64]
@@ -684,3 +684,27 @@ def test_forecasts_of_a_known_law_are_its_quantiles() -> None:
         exact = law.one_step_quantile(path[0], level)[-len(frame) - 1 : -1]
         assert np.median(var(frame, level) / exact) == pytest.approx(1, abs=0.05)  # of 2,400 returns
         assert np.corrcoef(var(frame, level), exact)[0, 1] > 0.98
+
+
+def test_an_opponent_that_does_not_converge_is_no_failed_refit_of_the_model(
+    prices: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The verdict of every fit compares with a GJR-GARCH, whose fits fail here."""
+    from tsgan.evaluation import baselines
+
+    monkeypatch.setattr(baselines, "fit_margin", lambda y, model: None)
+    model = TSGAN(config=QUICK, random_state=0, device="cpu")
+    frame = rolling_forecasts(
+        model, prices.iloc[: WINDOW + 9], prices.index[WINDOW + 1], refit_every=4, train_window=WINDOW
+    )
+    assert frame.attrs["failed_refits"] == []
+
+
+def test_values_that_came_are_those_that_end_on_the_dates(prices: pd.DataFrame) -> None:
+    table = prices.iloc[:50]
+    came = realised_values(table, pd.DatetimeIndex(table.index[10:20]), 5, None)
+    levels = np.log(table.to_numpy())
+    np.testing.assert_allclose(came.to_numpy(), levels[10:20] - levels[5:15])
+    for wrong in ("2200-01-01", str(table.index[3])):
+        with pytest.raises(DataError, match="hold no 5 steps that end on"):
+            realised_values(table, pd.DatetimeIndex([wrong]), 5, None)

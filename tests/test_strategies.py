@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from cloudpickle import register_pickle_by_value
 from scipy import stats
 
 from tsgan import ConfigError, DataError, DataWarning
@@ -508,6 +510,7 @@ def test_impossible_numbers_are_refused() -> None:
 
 
 def test_processes_change_nothing() -> None:
+    register_pickle_by_value(sys.modules[__name__])  # other processes cannot import a test
     scale = 2.0  # held by the closure
     variants: dict[str, Strategy] = {"lambda": lambda p: scale * momentum(p, 5), "hold": hold}
     paths = make_paths(noise(130))

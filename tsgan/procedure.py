@@ -19,7 +19,7 @@ import pandas as pd
 import torch
 
 from tsgan.config import Config
-from tsgan.errors import TrainingError, TrainingWarning
+from tsgan.errors import DataError, TrainingError, TrainingWarning
 from tsgan.files import atomic_path
 from tsgan.fitting import fit_laws
 from tsgan.law import Law
@@ -139,7 +139,10 @@ def choose(
     if fit.stopped:
         warnings.warn(f"{fit.stopped}; the best state before is used", TrainingWarning, stacklevel=3)
     tracker.say("judging on later days", work)
-    verdict = one_step_verdict(fit.laws[steps], returns, choose_end, dates)
+    try:
+        verdict = one_step_verdict(fit.laws[steps], returns, choose_end, dates)
+    except DataError as error:  # a forecast that cannot be scored is no reason to lose the fit
+        verdict = [f"The last days could not be judged: {error}."]
     return Choice(steps, {k: float(s.mean()) for k, s in scores.items()}, verdict, fit.records)
 
 

@@ -18,7 +18,6 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import bdtr, bdtrc, boxcox, chdtrc, ndtr, ndtri, xlogy
 
 from tsgan.errors import ConfigError, DataError
 
@@ -114,6 +113,8 @@ class Simulation:
         array (batch, time)
             One series a row.
         """
+        from scipy.special import ndtr
+
         rng = np.random.default_rng(self.seed)
         for first in range(0, self.n, _BATCH):
             batch = min(_BATCH, self.n - first)
@@ -395,8 +396,9 @@ def mcneil_frey(
     totals, counts = _clusters(residuals, days, simulation.horizon)
     statistic, p = nan, nan
     if len(totals) > 1 and np.ptp(totals / counts) > 0:
-        drawn = np.random.default_rng(simulation.seed).integers(len(totals), size=(simulation.n, len(totals)))
-        bootstrap = _cluster_t(totals[drawn], counts[drawn], residuals.mean())
+        rng, batches = np.random.default_rng(simulation.seed), -(-simulation.n // _BATCH)
+        drawn = (rng.integers(len(totals), size=(_BATCH, len(totals))) for _ in range(batches))
+        bootstrap = np.concatenate([_cluster_t(totals[d], counts[d], residuals.mean()) for d in drawn])[: simulation.n]
         statistic = float(_cluster_t(totals, counts, 0.0))
         p = _share_at_least(-statistic, -bootstrap)
     facts = f"the mean loss of {_breach(len(days))} is {abs(excess):.1%} {'above' if excess > 0 else 'below'} ES"
@@ -430,6 +432,8 @@ def traffic_light(breaches: npt.ArrayLike, level: float = 0.01) -> Backtest:
 
     Source: Basel Committee on Banking Supervision (1996), Supervisory framework for the use of backtesting.
     """
+    from scipy.special import bdtr, bdtrc
+
     _require_level(level)
     hits = _breaches(breaches)
     x, n = int(hits.sum()), len(hits)
@@ -461,6 +465,8 @@ def berkowitz(pit: npt.ArrayLike) -> Backtest:
 
     Source: Berkowitz (2001), Testing density forecasts, Journal of Business and Economic Statistics 19, section 2.
     """
+    from scipy.special import chdtrc, ndtri
+
     (u,) = _series(None, pit=pit)
     _require_length(u, 5)  # three coefficients, one more, and the first score to start from
     inside = (u > 0) & (u < 1)
@@ -531,7 +537,7 @@ def backtest(
     Parameters
     ----------
     returns : array (time,)
-        What came, y, in any unit; over a horizon the sum of so many returns from each date on.
+        What came, y, in any unit; over a horizon the sum of the returns that end on each date.
     var, es : array (time,)
         Forecast quantile v and expected shortfall e, in the same unit.
     level : float
@@ -575,6 +581,8 @@ def backtest(
 
 
 def _log_likelihood(x: npt.ArrayLike, n: npt.ArrayLike, p: npt.ArrayLike) -> Floats:
+    from scipy.special import xlogy
+
     return np.asarray(xlogy(x, p) + xlogy(np.subtract(n, x), np.subtract(1, p)))  # 0 ln 0 = 0
 
 
@@ -634,6 +642,8 @@ def _tail_shape(y: Floats, v: Floats, e: Floats) -> float:
 
 def _pareto_ratios(u: Floats, v: Floats, e: Floats, level: float, shape: float) -> tuple[Integers, Floats]:
     """As `_ratios`, for ranks (series, time) of returns with a generalised Pareto tail of mean e below v."""
+    from scipy.special import boxcox
+
     series, day = np.nonzero(u <= level)
     excess = -(1 - shape) * boxcox(u[series, day] / level, -shape)  # of mean 1; -ln(u / a) where the shape is 0
     y = v[day] - (v - e)[day] * excess
@@ -668,6 +678,8 @@ def _cluster_t(totals: Floats, counts: Integers, centre: float) -> Floats:
 def _test_of_breaches(
     hits: Bools, level: float, statistic: Callable[[Bools], Floats], degrees: int, simulation: Simulation | None
 ) -> tuple[float, float]:
+    from scipy.special import chdtrc
+
     observed = float(statistic(hits[None])[0])
     if simulation is None:
         return observed, float(chdtrc(degrees, observed))

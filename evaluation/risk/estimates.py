@@ -163,8 +163,16 @@ def realised_values(prices: pd.DataFrame, dates: pd.DatetimeIndex, horizon: int,
     Returns
     -------
     DataFrame (dates, assets), or with the one column "portfolio".
+
+    Raises
+    ------
+    DataError
+        A date is none of the prices', or has not so many steps before it.
     """
     ends = prices.index.get_indexer(dates)
+    if (ends < horizon).any():
+        first = dates[int(np.argmax(ends < horizon))]
+        raise DataError(f"the prices hold no {horizon:,} steps that end on {first}; give dates of theirs, later ones")
     returns = log_returns(prices.to_numpy())
     windows = np.stack([returns[end - horizon : end] for end in ends.tolist()])
     columns = list(prices.columns) if shares is None else ["portfolio"]

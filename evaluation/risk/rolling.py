@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from joblib import Parallel, cpu_count, delayed
-from sklearn.base import clone
 
 from tsgan.calendars import iso
 from tsgan.config import check_whole
@@ -351,10 +350,14 @@ class _Model:
         return self.model.known_before(first)
 
     def fit(self, prices: pd.DataFrame) -> _Model:
+        from sklearn.base import clone
+
         model = clone(self.model)
         if model.random_state is None:
             model.set_params(random_state=self.seed)
-        return _Model(model.fit(prices), self.seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FitWarning)  # of an opponent in the verdict of the fit, not of the model
+            return _Model(model.fit(prices), self.seed)
 
     def states(self, prices: pd.DataFrame) -> Any:
         with warnings.catch_warnings():

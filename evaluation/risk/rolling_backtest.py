@@ -183,17 +183,18 @@ def rolling_backtest(
     cases = [_Case(str(asset), level, horizon, realised, forecasts) for asset in realised for level in levels]
     table = pd.DataFrame([row for case in cases for row in case.methods()])
     tests = _tests(cases, random_state, lambda share: progress("tests", (len(methods) + share) / (len(methods) + 1)))
+    seen = _seen(model, prices, index[0], horizon, refit_every)
     return RollingBacktest(
         table=table,
         tests=tests,
-        verdict=_verdict(tests),
+        verdict=_verdict(tests, bool(seen)),
         headline=_headline(tests, len(index)),
         reasons=[
             *_clearest(tests),
             *_not_tested(tests),
             *_comparisons(table),
             *_failed_refits(forecasts),
-            *_seen(model, prices, index[0], horizon, refit_every),
+            *seen,
         ],
         realised=realised,
         forecasts=forecasts,
@@ -363,10 +364,10 @@ def _tests(cases: Sequence[_Case], seed: int, progress: Callable[[float], None])
     return tests.assign(verdict=verdicts)
 
 
-def _verdict(tests: pd.DataFrame) -> str:
-    """The worst of all; what could not be tested at all has to be looked at."""
+def _verdict(tests: pd.DataFrame, seen: bool) -> str:
+    """The worst of all; what could not be tested at all, or by dates already seen, has to be looked at."""
     verdicts = tests["verdict"].mask(tests["test"] == _ALL, "warn")
-    return str(max(["pass", *verdicts], key=lambda verdict: _WORST.get(verdict, -1)))
+    return str(max(["warn" if seen else "pass", *verdicts], key=lambda verdict: _WORST.get(verdict, -1)))
 
 
 def _clearest(tests: pd.DataFrame) -> list[str]:

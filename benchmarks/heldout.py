@@ -28,8 +28,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
-import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -39,8 +37,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from generators import GENERATORS, MODELS, OPPONENTS, REFERENCE, Sampler, block_bootstrap, fit_classical, fit_model
-from joblib import Parallel, delayed
-from records import append, markdown, read
+from records import append, markdown, read, work
 
 from tsgan.datasets import read_prices
 from tsgan.evaluation import measures as m
@@ -116,13 +113,8 @@ def main() -> None:
     options = parse()
     known = read(options.out, KEY)
     if not options.summary:
-        tasks = list(missing(options, known))
-        print(f"{len(tasks)} tasks to do", file=sys.stderr)
-        start = time.perf_counter()
-        results = Parallel(options.jobs, return_as="generator_unordered")(delayed(task)() for task in tasks)
-        for done, rows in enumerate(results, 1):
+        for rows in work(list(missing(options, known)), options.jobs):
             append(options.out, rows)
-            print(f"{done}/{len(tasks)} after {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
         known = read(options.out, KEY)
     wanted = {(s.panel, s.name) for s in chosen(options)}
     print(summary(known[[pair in wanted for pair in zip(known.panel, known.series, strict=True)]]))

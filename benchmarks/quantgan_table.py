@@ -26,8 +26,6 @@ band" is the stricter: not above the upper end of either, nor below the lower en
 from __future__ import annotations
 
 import argparse
-import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -36,8 +34,7 @@ import numpy as np
 import pandas as pd
 from generators import GENERATORS, MODELS, REFERENCE, Sampler, block_bootstrap, fit_classical, fit_model
 from heldout import correlation
-from joblib import Parallel, delayed
-from records import append, markdown, read
+from records import append, markdown, read, work
 
 from tsgan.datasets import load
 from tsgan.evaluation import measures as m
@@ -66,12 +63,8 @@ def main() -> None:
     options = parse()
     prices = load("sp500").loc["2009-05-01":"2018-12-31"]
     if not options.summary:
-        tasks = list(missing(options, prices, read(options.out, KEY)))
-        start = time.perf_counter()
-        results = Parallel(options.jobs, return_as="generator_unordered")(delayed(task)() for task in tasks)
-        for done, rows in enumerate(results, 1):
+        for rows in work(list(missing(options, prices, read(options.out, KEY))), options.jobs):
             append(options.out, rows)
-            print(f"{done}/{len(tasks)} after {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
     print(summary(read(options.out, KEY), options.count))
 
 

@@ -1,11 +1,27 @@
-"""Distances in a CSV file that grows row by row, and tables in Markdown."""
+"""Work that is told of as it is done, distances in a CSV file that grows row by row, and tables in Markdown."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
+from joblib import Parallel, delayed
+
+Result = TypeVar("Result")
+
+
+def work(tasks: Sequence[Callable[[], Result]], jobs: int) -> Iterator[Result]:
+    """Results of tasks as they are done, so many at once; stderr says how far it is."""
+    print(f"{len(tasks)} tasks to do", file=sys.stderr)
+    start = time.perf_counter()
+    results = Parallel(jobs, return_as="generator_unordered")(delayed(task)() for task in tasks)
+    for done, result in enumerate(results, 1):
+        yield result
+        print(f"{done}/{len(tasks)} after {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
 
 
 def append(path: Path, table: pd.DataFrame) -> None:

@@ -33,6 +33,7 @@ import time
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,8 +42,7 @@ import pandas as pd
 import torch
 from generators import MODELS, unfitted
 from heldout import FOLDER, PANELS, QUICK
-from joblib import Parallel, delayed
-from records import markdown
+from records import markdown, work
 
 from tsgan import TSGAN
 from tsgan.datasets import read_prices
@@ -99,13 +99,8 @@ def main() -> None:
     panels = {panel: load(panel, options) for panel in options.panels}
     if not options.summary:
         todo = [task for task in tasks(panels, options) if not task.file(options.out).exists()]
-        print(f"{len(todo)} tasks to do", file=sys.stderr)
-        start = time.perf_counter()
-        results = Parallel(options.jobs, return_as="generator_unordered")(
-            delayed(forecast)(task, options.out) for task in todo
-        )
-        for done, _ in enumerate(results, 1):
-            print(f"{done}/{len(todo)} after {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
+        for _ in work([partial(forecast, task, options.out) for task in todo], options.jobs):
+            pass  # each keeps its own file
     known = [read_panel(all_series, options) for all_series in panels.values()]
     print(summary(known, options.horizon, check=options.horizon == 1 and not options.refit))
 

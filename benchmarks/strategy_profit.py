@@ -23,8 +23,6 @@ the folder TSGAN_DATA (default: beside the repository).
 from __future__ import annotations
 
 import argparse
-import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -33,8 +31,7 @@ import numpy as np
 import pandas as pd
 from generators import GENERATORS, MODELS, Sampler, block_bootstrap, fit_classical, fit_model
 from heldout import FLOOR_SEED, PANELS, PATHS, Series, load_panel
-from joblib import Parallel, delayed
-from records import append, markdown, read
+from records import append, markdown, read, work
 
 from tsgan.evaluation.risk.strategies import mean_reversion, momentum, strategy_distribution
 from tsgan.paths import Paths
@@ -58,13 +55,8 @@ def main() -> None:
     options = parse()
     all_series = list(chosen(options))
     if not options.summary:
-        tasks = list(missing(options, all_series, read(options.out, KEY)))
-        print(f"{len(tasks)} tasks to do", file=sys.stderr)
-        start = time.perf_counter()
-        results = Parallel(options.jobs, return_as="generator_unordered")(delayed(task)() for task in tasks)
-        for done, rows in enumerate(results, 1):
+        for rows in work(list(missing(options, all_series, read(options.out, KEY))), options.jobs):
             append(options.out, rows)
-            print(f"{done}/{len(tasks)} after {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
     known = read(options.out, KEY)
     wanted = {(s.panel, s.name) for s in all_series}
     print(summary(known[[pair in wanted for pair in zip(known.panel, known.series, strict=True)]]))

@@ -14,7 +14,7 @@ import typer
 from tsgan.cli import options
 from tsgan.cli.console import complain, counted, say_json, say_table
 from tsgan.cli.files import load_model, read_real, require_writable
-from tsgan.cli.progress import progress_on_stderr
+from tsgan.cli.progress import progress_on_stderr, share_on_stderr
 from tsgan.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -108,10 +108,10 @@ def backtest(
 ) -> None:
     """Forecast VaR and ES of past dates, and put the model on trial.
 
-    Each date is forecast from the prices before it, by the model and by classical methods on the same terms. Writes a
-    table of the methods, one of the model's tests with a verdict, and backtest.html; with --json the page is written if
-    --out names it. A model fails if a test rejects it at 1 % after correction for their number. With --weights only the
-    assets that they name are read, unless --columns or --model says otherwise.
+    Each date is forecast from the prices before it, by the model and by classical methods on the same schedule. Writes
+    a table of the methods, one of the model's tests with a verdict, and backtest.html; with --json the page is written
+    if --out names it. A model fails if a test rejects it at 1 % after correction for their number. With --weights only
+    the assets that they name are read, unless --columns or --model says otherwise.
 
     Examples
     --------
@@ -128,7 +128,6 @@ def backtest(
 
     from tsgan.evaluation.risk.estimates import check_draws, check_levels, weight_vector
     from tsgan.evaluation.risk.rolling_backtest import OPPONENTS, check_methods, rolling_backtest, training_prices
-    from tsgan.procedure import Progress
 
     wanted = check_levels(parse_levels(levels))
     methods = OPPONENTS if against is None else check_methods([name.strip() for name in against.split(",")])
@@ -144,12 +143,7 @@ def backtest(
     forecaster = load_model(model) if model else _new_model(training, steps, seed, fits=refit is None, quiet=quiet)
     source = str(model) if model else f"fitted to {counted(len(training) - 1, 'return')} before the first forecast"
 
-    with progress_on_stderr(quiet=quiet) as reporter:
-
-        def progress(stage: str, share: float) -> None:
-            if reporter is not None:
-                reporter(Progress(stage, round(1000 * share), 1000, None, None))
-
+    with share_on_stderr(quiet=quiet) as progress:
         result = rolling_backtest(
             forecaster,
             table,

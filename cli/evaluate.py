@@ -12,7 +12,7 @@ import typer
 from tsgan.cli import options
 from tsgan.cli.console import complain, say_json, say_table
 from tsgan.cli.files import read_pair, read_real, require_writable
-from tsgan.cli.progress import progress_on_stderr
+from tsgan.cli.progress import share_on_stderr
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,14 +70,8 @@ def evaluate(
     later = None if test is None else read_real(test, columns=assets, missing=missing, start=None, end=None)
 
     from tsgan.evaluation.judge import evaluate as judge
-    from tsgan.procedure import Progress
 
-    with progress_on_stderr(quiet=quiet) as reporter:
-
-        def progress(stage: str, share: float) -> None:
-            if reporter is not None:
-                reporter(Progress(stage, round(1000 * share), 1000, None, None))
-
+    with share_on_stderr(quiet=quiet) as progress:
         evaluation = judge(
             prices,
             paths,

@@ -34,6 +34,20 @@ def progress_on_stderr(*, quiet: bool) -> Iterator[Reporter | None]:
 
 
 @contextmanager
+def share_on_stderr(*, quiet: bool) -> Iterator[Callable[[str, float], None]]:
+    """Yield what an evaluation calls with its stage and the share of the whole that is done."""
+    from tsgan.procedure import Progress
+
+    with progress_on_stderr(quiet=quiet) as reporter:
+
+        def report(stage: str, share: float) -> None:
+            if reporter is not None:
+                reporter(Progress(stage, round(1000 * share), 1000, None, None))
+
+        yield report
+
+
+@contextmanager
 def _live_line(console: Console) -> Iterator[Reporter]:
     from rich import progress
 

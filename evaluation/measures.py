@@ -20,6 +20,7 @@ from tsgan.errors import DataError
 from tsgan.evaluation.discrimination import (
     MIN_RETURNS,
     MIN_STEPS,
+    NO_DEVIATION,
     boosting_distance,
     path_statistics,
     recurrent_distance,
@@ -56,7 +57,6 @@ PASSAGE_STRIDE = 25
 SIGNATURE_STEPS = 20
 SIGNATURE_STRIDE = 10
 FIRST_WINDOW = 8  # steps of the shortest window of the detrended fluctuation analysis
-NO_DEVIATION = 1e-10  # of the mean: a smaller deviation is the rounding of a constant series
 FFT_BLOCK = 2**22  # numbers transformed at once, 32 MiB: bounds the memory of the correlations
 
 

@@ -6,7 +6,6 @@ import datetime
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
@@ -119,8 +118,7 @@ def rolling_forecasts(
     if not exact:
         check_draws(n_samples, levels)
     plan = _Plan.of(model, prices, start, horizon, weights, n_samples, refit_every, train_window, random_state)
-    draws = partial(plan.sampled, lambda values, _: tails(values, levels))
-    found = plan.exact(levels, progress) if exact else draws(progress)
+    found = plan.exact(levels, progress) if exact else plan.sampled(lambda values, _: tails(values, levels), progress)
     several = plan.shares is None and len(plan.columns) > 1
     frame = pd.DataFrame(
         found.reshape(len(found), -1), index=plan.ends, columns=_columns(plan.columns if several else None, levels)
@@ -265,7 +263,24 @@ class _Plan:
         return dates
 
     def _blocks(self) -> Iterator[tuple[_Forecaster, int, Integers]]:
-        return _blocks(self.forecaster, self.prices, self.origins, self.refit_every, self.window, self.failed)
+        """Origins that share their parameters: the forecaster, the first row that it may look at, and their rows."""
+        prices, origins, window = self.prices, self.origins, self.window
+        if self.forecaster.fitted and self.refit_every is None:
+            _check_unseen(self.forecaster, prices, origins)
+            yield self.forecaster, 0, origins
+            return
+        if origins[0] < window:
+            raise DataError(
+                f"the first forecast has {origins[0]:,} returns before its origin, {iso(prices.index[origins[0]])}, "
+                f"and train_window asks for {window:,}; give a longer history, start later or take a shorter window"
+            )
+        every = self.refit_every or len(origins)
+        current: _Forecaster | None = None
+        for at in range(0, len(origins), every):
+            block = origins[at : at + every]
+            first = int(block[0]) - window
+            current = _refit(self.forecaster, prices.iloc[first : block[0] + 1], current, self.failed)
+            yield current, first, block
 
 
 def _in_threads(one: Callable[[int], Floats], rows: Integers) -> list[Floats]:
@@ -428,32 +443,6 @@ def _forecaster(model: TSGAN | Baseline | str, seed: int) -> _Forecaster:
             f"the model must be a TSGAN, a baseline or a name ({', '.join(BASELINES)}), not {type(model).__name__}"
         )
     return _Classical(model.name, model)
-
-
-def _blocks(
-    forecaster: _Forecaster,
-    prices: pd.DataFrame,
-    origins: Integers,
-    refit_every: int | None,
-    window: int,
-    failed: list[pd.Timestamp],
-) -> Iterator[tuple[_Forecaster, int, Integers]]:
-    """Origins that share their parameters: the forecaster, the first row that it may look at, and their rows."""
-    if forecaster.fitted and refit_every is None:
-        _check_unseen(forecaster, prices, origins)
-        yield forecaster, 0, origins
-        return
-    if origins[0] < window:
-        raise DataError(
-            f"the first forecast has {origins[0]:,} returns before its origin, {iso(prices.index[origins[0]])}, and "
-            f"train_window asks for {window:,}; give a longer history, start later or take a shorter window"
-        )
-    current: _Forecaster | None = None
-    for at in range(0, len(origins), refit_every or len(origins)):
-        block = origins[at : at + (refit_every or len(origins))]
-        first = int(block[0]) - window
-        current = _refit(forecaster, prices.iloc[first : block[0] + 1], current, failed)
-        yield current, first, block
 
 
 def _refit(

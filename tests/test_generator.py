@@ -20,6 +20,7 @@ def generator(assets: int = 2, seed: int = 0) -> Generator:
         for parameter in net.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
         net.skew.sub_(0.3)
+        net.set_drift(np.full(assets, 0.05), 0.1 * np.random.default_rng(seed).standard_normal((assets, COUNT)))
     return net
 
 
@@ -68,7 +69,7 @@ def test_density_of_real_states_equals_the_runs_own_steps() -> None:
     with torch.no_grad():
         x, _ = net(usual_state(1, 2).double(), known(noise))
         initial = np.array([[[0.5], [0.5], [0.0]]] * 2)
-        states = torch.tensor(run_memory(x[0].numpy(), CONFIG.half_lives, initial))
+        states = torch.tensor(run_memory(x[0].numpy(), CONFIG.half_lives, initial, net.drift.numpy(), net.momentum.numpy()))
         mean, scale, innovation = net.prepare()(states[:-1])
         torch.testing.assert_close(innovation.to_normal((x[0] - mean) / scale), noise[0], rtol=1e-5, atol=1e-5)
 
@@ -106,7 +107,7 @@ def test_meta_device_finds_no_stray_tensor() -> None:
 
 def test_scaling_knows_the_usual_memory() -> None:
     returns = np.random.default_rng(0).standard_normal((1000, 2)) * [0.01, 0.3]
-    scaling = Scaling.of(returns)
+    scaling = Scaling.of(returns, np.zeros((2, COUNT)), CONFIG.half_lives)
     np.testing.assert_allclose(scaling.usual[:, :2].sum(axis=1), 1, atol=0.02)
     np.testing.assert_allclose(scaling.deviation, [0.01, 0.3], rtol=0.1)
 

@@ -22,8 +22,6 @@ class GeneratorConfig:
     """Half-lives of the memory in steps; a day to a year, doubling."""
     elasticity: float = 0.95
     """Power of the remembered variance in the next one; 1 would be a GARCH, whose free runs explode."""
-    elasticity_beyond: float = 0.5
-    """The same above the highest variance that the training data reached, where nothing was learned."""
     width: int = 16
     """Hidden units of the network that corrects the variance."""
     reach: float = 0.3
@@ -37,7 +35,6 @@ class GeneratorConfig:
         object.__setattr__(self, "half_lives", tuple(float(h) for h in self.half_lives))
         _require(len(self.half_lives) > 0 and min(self.half_lives) > 0, self, "half_lives", "numbers > 0")
         _require(0 < self.elasticity < 1, self, "elasticity", "a number between 0 and 1")
-        _require(0 <= self.elasticity_beyond <= 1, self, "elasticity_beyond", "a number in [0, 1]")
         _require(self.width >= 1, self, "width", "a whole number >= 1")
         _require(self.reach >= 0, self, "reach", "a number >= 0")
         _require(self.blur >= 0, self, "blur", "a number >= 0")
@@ -54,10 +51,10 @@ class WarmStartConfig:
     """Adam's rate at the start, lowered by a cosine to nothing."""
     weight_decay: float = 10.0
     """Decoupled decay of the correcting network; at 1 it overfits and loses to a GJR-GARCH held-out."""
-    momentum_scale: float = 0.003
-    """Scale of the Laplace prior on the drift's weights: spurious autocorrelation is shrunk to nothing."""
+    momentum_scale: float = 0.01
+    """Scale of the Cauchy prior on the drift's weights: spurious autocorrelation is shrunk to nothing, real one kept."""
     stretch_scale: float = 0.05
-    """The same for how much heavier the tails of calm days are than those of usual ones, as a log ratio."""
+    """The same, Laplace, on how much heavier the tails of calm days are than those of usual ones, as a log ratio."""
 
     def __post_init__(self) -> None:
         _require(self.steps >= 1, self, "steps", "a whole number >= 1")

@@ -25,7 +25,6 @@ from tsgan.errors import ConfigError, DataError, ModelFileError
 from tsgan.fitting import build
 from tsgan.joint import JointNoise
 from tsgan.law import Law, Scaling
-from tsgan.memory import run_memory
 from tsgan.paths import Paths
 from tsgan.procedure import Progress
 from tsgan.returns import Floats, log_returns
@@ -283,7 +282,8 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
             days = _with_prefix(tensors, "noise.")
             noise = JointNoise(days["scores"], days["levels"], config.generator.blur, config.generator.neighbours)
             noise.load_state_dict(days)
-            law = Law(generator, noise.to(target), Scaling.of(returns))
+            weights = generator.momentum.cpu().double().numpy()
+            law = Law(generator, noise.to(target), Scaling.of(returns, weights, config.generator.half_lives))
             calendar = Calendar.from_dict(document["calendar"])
             model._set(law, returns, dates, last_price, columns, calendar, document["fit"])
         except (KeyError, RuntimeError, TypeError, ConfigError) as error:
@@ -293,7 +293,7 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
     def describe(self) -> dict[str, Any]:
         """Everything that is known about the fitted model, as plain values for JSON."""
         check_is_fitted(self, "law_")
-        deviation = self.law_.scaling.deviation * self.periods_per_year_**0.5
+        deviation = self.returns_.std(axis=0) * self.periods_per_year_**0.5
         return {
             "format_version": FORMAT_VERSION,
             "assets": self.columns_,
@@ -333,9 +333,7 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         return self._states(prices)[-1:], prices.iloc[-1].to_numpy(), prices.index[-1]
 
     def _states(self, prices: pd.DataFrame) -> torch.Tensor:
-        x = log_returns(prices.to_numpy()) / self.law_.scaling.deviation
-        memory = run_memory(x, self.law_.generator.config.half_lives, self._memory_before(prices.index[0]))
-        return torch.as_tensor(memory, dtype=torch.float32, device=self.law_.device)
+        return self.law_.states(log_returns(prices.to_numpy()), self._memory_before(prices.index[0]))
 
     def _check_history(self, history: Prices) -> pd.DataFrame:
         if isinstance(history, pd.Series) and len(self.columns_) == 1:

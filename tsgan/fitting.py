@@ -13,6 +13,7 @@ from torch import nn
 from tsgan.config import Config
 from tsgan.critics import ConvCritic, LSTMCritic
 from tsgan.device import random_stream
+from tsgan.drift import fit_drift
 from tsgan.generator import Generator
 from tsgan.joint import JointNoise, market_level, normal_scores
 from tsgan.law import Law, Scaling, states_of
@@ -48,10 +49,12 @@ def fit_laws(
 
     on_step is called with None when the warm start is done, then with the record of every step.
     """
-    scaling = Scaling.of(returns)
-    states = states_of(returns, scaling, config.generator.half_lives, device)
-    x = torch.as_tensor(returns / scaling.deviation, dtype=torch.float32, device=device)
+    weights = fit_drift(returns, config.generator.half_lives, config.warm_start.momentum_scale)
+    scaling = Scaling.of(returns, weights, config.generator.half_lives)
     generator, critics = build(returns.shape[1], config, seed, device)
+    generator.set_drift(scaling.usual[:, 2], weights)
+    x = torch.as_tensor(returns / scaling.deviation, dtype=torch.float32, device=device)
+    states = states_of(generator, returns, scaling)
     warm_start(generator, x, states[:-1], config.warm_start)
     noise = joint_noise(generator, x, states[:-1])
     on_step(None)

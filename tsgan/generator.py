@@ -4,9 +4,10 @@ One step of every asset (all quantities standardised by the asset's own deviatio
 
     base     = 1 - p + p (sum_k w_k state_k / s_k + sum_k v_k market_k / s_k)
     variance = base^0.95 exp(g(state) - neutral)
-    mean     = drift + sum_k b_k (signed average_k - drift)
+    mean     = drift + sum_k b_k (signed average_k - drift)        fitted beforehand (:mod:`tsgan.drift`)
     e        = innovation(noise, base)                             mean 0, variance 1, skewed, heavy-tailed
-    x        = mean + sqrt(variance) e
+    y        = sqrt(variance) e                                    its squares are remembered
+    x        = mean + y
 
 The weights w and v are a softmax together (one asset has no market), s_k the innovation's own share of falling or
 rising squares, so that the base is a convex combination of 1 and past variances: a free run can neither die nor
@@ -30,6 +31,7 @@ from tsgan.config import GeneratorConfig
 from tsgan.innovation import Innovation, InnovationFamily, innovation_family
 from tsgan.joint import Shock
 from tsgan.memory import decay_factors, remember
+from tsgan.returns import Floats
 
 _SMALL = 1e-4  # keeps the logarithm of an average of squares finite after a run of equal prices; 1 is a usual square
 
@@ -46,8 +48,8 @@ class Generator(nn.Module):
 
     decay: Tensor
     drift: Tensor
+    momentum: Tensor
     neutral: Tensor
-    top: Tensor
 
     def __init__(self, assets: int, config: GeneratorConfig) -> None:
         super().__init__()
@@ -60,14 +62,13 @@ class Generator(nn.Module):
         self.skew = nn.Parameter(torch.zeros(assets))
         self.tail = nn.Parameter(torch.full((assets,), 0.5))
         self.calm = nn.Parameter(torch.zeros(assets))
-        self.momentum = nn.Parameter(torch.zeros(assets, count))
         self.hidden = nn.Parameter(torch.randn(assets, 3 * count, width) / math.sqrt(3 * count))
         self.hidden_bias = nn.Parameter(torch.zeros(assets, 1, width))
         self.output = nn.Parameter(torch.randn(assets, width, 1) * 0.1 / math.sqrt(width))
         self.register_buffer("decay", torch.tensor(decay_factors(config.half_lives), dtype=torch.float32))
         self.register_buffer("drift", torch.zeros(assets))
+        self.register_buffer("momentum", torch.zeros(assets, count))
         self.register_buffer("neutral", torch.zeros(assets))
-        self.register_buffer("top", torch.full((assets,), 3.0))
 
     def innovations(self) -> InnovationFamily:
         """Laws of the standardised innovation of every asset, from a usual market to a calm one."""
@@ -80,25 +81,24 @@ class Generator(nn.Module):
     def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
         """Groups for an optimiser: only the correcting network decays, the law's own parameters are free."""
         correction = [self.hidden, self.hidden_bias, self.output]
-        law = [self.weights, self.persistence, self.skew, self.tail, self.calm, self.momentum]
+        law = [self.weights, self.persistence, self.skew, self.tail, self.calm]
         return [{"params": correction, "weight_decay": weight_decay}, {"params": law, "weight_decay": 0.0}]
 
-    def drift_weights(self) -> Tensor:
-        """Weights of the averages of signed returns in the drift: (assets, half-lives)."""
-        return 0.1 * self.momentum
+    @torch.no_grad()
+    def set_drift(self, drift: Floats, weights: Floats) -> None:
+        """Take the mean return (assets,), and the weights (assets, half-lives) of the signed averages in the mean."""
+        self.drift.copy_(torch.as_tensor(drift))
+        self.momentum.copy_(torch.as_tensor(weights))
 
     def fix_neutral(self, states: Tensor) -> None:
         """Store what :meth:`prepare` would take from the states of real days."""
         with torch.no_grad():
-            step = self.prepare(states)
-            self.top.copy_(step.top)
-            self.neutral.copy_(step.neutral)
+            self.neutral.copy_(self.prepare(states).neutral)
 
     def prepare(self, reference: Tensor | None = None) -> _Step:
         """Everything that does not change from step to step, computed once a rollout.
 
-        With reference states of real days, ``neutral`` and ``top`` follow the parameters: the mean variance of these
-        days is kept, and the highest of them is where the response weakens.
+        With reference states of real days, ``neutral`` follows the parameters: the mean variance of these days is kept.
         """
         count = len(self.config.half_lives)
         family = self.innovations()
@@ -134,9 +134,9 @@ class Generator(nn.Module):
                     a.repeat_interleave(copies, 0) for a in (state, mean, scale, *innovation[1:])
                 )
                 innovation, copies = Innovation(innovation.skew, *law), 1
-            x = mean + scale * innovation.from_normal(shock(scale))
-            state = remember(state, x, self.decay)
-            path.append(x)
+            y = scale * innovation.from_normal(shock(scale))
+            path.append(mean + y)
+            state = remember(state, path[-1], y, self.decay)
         return torch.stack(path, 1), state
 
 
@@ -144,12 +144,12 @@ class _Step:
     """One step's law; holds what is the same at every step. Inside, assets come first, as batched products need it."""
 
     def __init__(self, net: Generator, family: InnovationFamily, share: Tensor, reference: Tensor | None) -> None:
-        self.family, self.config = family, net.config
+        self.family = family
         self.p = 0.998 * torch.sigmoid(net.persistence)
         squares = share.shape[-1]
         shares = torch.cat((share, share.mean(0).expand_as(share)), -1)[:, : net.weights.shape[-1]]
         own, market = (self.p[:, None] * torch.softmax(net.weights, -1) / shares).tensor_split((squares,), -1)
-        momentum = net.drift_weights()
+        momentum = net.momentum
         mean = net.drift * (1 - momentum.sum(-1))
         self.bias = torch.stack((1 - self.p, mean), -1)[:, None]
         nothing = torch.zeros_like
@@ -163,10 +163,10 @@ class _Step:
         self.from_signed = net.hidden[:, squares:]
         self.hidden_bias = net.hidden_bias
         self.output = net.config.reach * net.output
-        self.top, self.neutral = net.top, net.neutral
+        self.elasticity = net.config.elasticity
+        self.neutral = net.neutral
         if reference is not None:
             base = self.base_and_mean(_flat(reference))[0]
-            self.top = base.log().amax(-1).detach()
             self.neutral = (self.log_variance(_flat(reference), base.log()).exp().mean(-1) / base.mean(-1)).log()
 
     def __call__(self, state: Tensor) -> tuple[Tensor, Tensor, Innovation]:
@@ -189,9 +189,7 @@ class _Step:
         hidden = torch.baddbmm(self.hidden_bias, logs, self.from_squares)
         hidden = torch.tanh(torch.baddbmm(hidden, flat[..., self.squares : self.own], self.from_signed))
         correction = torch.bmm(hidden, self.output).squeeze(-1)
-        beyond = nn.functional.softplus(base - self.top[:, None], beta=4)  # how far above all the data showed, in logs
-        power, power_beyond = self.config.elasticity, self.config.elasticity_beyond
-        return correction.add(base, alpha=power).sub(beyond, alpha=power - power_beyond)
+        return correction.add(base, alpha=self.elasticity)
 
 
 def _flat(state: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tsgan.generator import Generator
 from tsgan.joint import JointNoise
-from tsgan.memory import run_memory
+from tsgan.memory import averages, decay_factors, run_memory
 from tsgan.returns import Floats
 
 
@@ -18,17 +18,20 @@ class Scaling(NamedTuple):
     """Units of the law; both come from the training returns."""
 
     deviation: Floats
-    """(assets,) standard deviation of a log return; x = r / deviation is the standardised return"""
+    """(assets,) deviation of a log return r from its mean at the time; x = r / deviation is the standardised return"""
     usual: Floats
-    """(assets, 3) mean falling square, rising square and return of x: the memory of a history not yet seen"""
+    """(assets, 3) what a history not yet seen is taken to leave in the memory: the mean of everything there"""
 
     @classmethod
-    def of(cls, returns: Floats) -> Scaling:
-        """Measure (time, assets) log returns."""
-        deviation = returns.std(axis=0)
-        x = returns / deviation
-        usual = np.stack((np.minimum(x, 0) ** 2, np.maximum(x, 0) ** 2, x), axis=-1).mean(axis=0)
-        return cls(deviation, usual)
+    def of(cls, returns: Floats, weights: Floats, half_lives: tuple[float, ...]) -> Scaling:
+        """Measure (time, assets) log returns, given the weights (assets, half-lives) of their drift."""
+        centre = returns.mean(axis=0)
+        signed = averages(returns, decay_factors(half_lives)[2], centre[:, None])[:-1]
+        y = returns - centre - ((signed - centre[:, None]) * weights).sum(-1)
+        deviation = y.std(axis=0)
+        y = y / deviation
+        usual = (np.minimum(y, 0) ** 2, np.maximum(y, 0) ** 2, returns / deviation)
+        return cls(deviation, np.stack(usual, axis=-1).mean(axis=0))
 
 
 class Law(NamedTuple):
@@ -47,12 +50,12 @@ class Law(NamedTuple):
         """(time, assets) log returns -> standardised returns on the law's device."""
         return _tensor(returns / self.scaling.deviation, self.device)
 
-    def states(self, returns: Floats) -> Tensor:
-        """Memory before each step of a history and after its last.
+    def states(self, returns: Floats, before: Floats | None = None) -> Tensor:
+        """Memory before each step of a history and after its last; by default it begins with the usual memory.
 
         (time, assets) log returns -> (time + 1, assets, 3, half-lives)
         """
-        return states_of(returns, self.scaling, self.generator.config.half_lives, self.device)
+        return states_of(self.generator, returns, self.scaling, before)
 
     @torch.no_grad()
     def run(self, states: Tensor, length: int, rng: torch.Generator, copies: int = 1) -> Floats:
@@ -73,9 +76,12 @@ class Law(NamedTuple):
         return quantile, shortfall
 
 
-def states_of(returns: Floats, scaling: Scaling, half_lives: tuple[float, ...], device: torch.device) -> Tensor:
+def states_of(generator: Generator, returns: Floats, scaling: Scaling, before: Floats | None = None) -> Tensor:
     """Memory of log returns in given units; see :meth:`Law.states`."""
-    return _tensor(run_memory(returns / scaling.deviation, half_lives, scaling.usual[..., None]), device)
+    drift, weights = (values.cpu().double().numpy() for values in (generator.drift, generator.momentum))
+    before = scaling.usual[..., None] if before is None else before
+    memory = run_memory(returns / scaling.deviation, generator.config.half_lives, before, drift, weights)
+    return _tensor(memory, generator.drift.device)
 
 
 def _tensor(values: Floats, device: torch.device) -> Tensor:

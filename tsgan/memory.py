@@ -1,8 +1,9 @@
 """What a path remembers of its past: exponential averages of its returns at many half-lives.
 
-The state of one asset is, for every half-life, the average of x^2 on falling days, of x^2 on rising days, and of x,
-with x the standardised return. It is a multi-horizon version of the GJR-GARCH state (Glosten, Jagannathan and Runkle
-1993); sums of such averages decay over the horizons like the long memory of Corsi's HAR model (2009).
+The state of one asset is, for every half-life, the average of y^2 on falling days, of y^2 on rising days, and of x,
+with x the standardised return and y = x - its mean at the time; instead of the shortest average of x it is the last x
+itself. It is a multi-horizon version of the GJR-GARCH state (Glosten, Jagannathan and Runkle 1993); sums of such
+averages decay over the horizons like the long memory of Corsi's HAR model (2009).
 """
 
 from __future__ import annotations
@@ -18,44 +19,60 @@ from tsgan.returns import Floats
 
 
 def decay_factors(half_lives: Sequence[float]) -> Floats:
-    """Weight that yesterday's average keeps, for half-lives in steps."""
-    return np.asarray(0.5 ** (1 / np.asarray(half_lives, float)))
+    """Weight that yesterday's average keeps: (3, half-lives), for half-lives in steps."""
+    factors = np.tile(0.5 ** (1 / np.asarray(half_lives, float)), (3, 1))
+    factors[2, 0] = 0
+    return factors
 
 
-def terms(x: Tensor) -> Tensor:
-    """The quantities that are averaged: (..., ) standardised returns -> (..., 3)."""
-    down, up = x.clamp(max=0), x.clamp(min=0)
+def terms(x: Tensor, y: Tensor) -> Tensor:
+    """The quantities that are averaged: (...,) returns, and these less their mean -> (..., 3)."""
+    down, up = y.clamp(max=0), y.clamp(min=0)
     return torch.stack((down * down, up * up, x), dim=-1)
 
 
-def remember(state: Tensor, x: Tensor, decay: Tensor) -> Tensor:
+def remember(state: Tensor, x: Tensor, y: Tensor, decay: Tensor) -> Tensor:
     """Take one more return into the state.
 
     Parameters
     ----------
     state : (..., 3, half-lives)
-    x : (...,) standardised returns of the step
-    decay : (half-lives,)
+    x, y : (...,) standardised returns of the step, and these less their mean
+    decay : (3, half-lives)
     """
-    return torch.lerp(terms(x).unsqueeze(-1), state, decay)
+    return torch.lerp(terms(x, y).unsqueeze(-1), state, decay)
 
 
-def run_memory(x: Floats, half_lives: Sequence[float], initial: Floats) -> Floats:
+def run_memory(x: Floats, half_lives: Sequence[float], initial: Floats, drift: Floats, weights: Floats) -> Floats:
     """State before each step of a history, and after its last one.
 
     Parameters
     ----------
     x : (time, assets) standardised returns
     initial : (assets, 3, half-lives), or (assets, 3, 1) for every half-life alike; the averages before the first step
+    drift, weights : (assets,), (assets, half-lives); the mean of a step is drift + weights @ (signed averages - drift)
 
     Returns
     -------
     (time + 1, assets, 3, half-lives); entry t knows x[:t] only.
     """
-    down, up = np.minimum(x, 0), np.maximum(x, 0)
-    values = np.stack((down * down, up * up, x), axis=-1)
-    states = np.empty((len(x) + 1, *initial.shape[:2], len(half_lives)))
-    states[0] = initial
-    for k, decay in enumerate(decay_factors(half_lives)):
-        states[1:, ..., k] = lfilter([1 - decay], [1, -decay], values, axis=0, zi=decay * states[:1, ..., k])[0]
-    return states
+    decays = decay_factors(half_lives)
+    signed = averages(x, decays[2], initial[:, 2])
+    y = x - drift - ((signed[:-1] - drift[:, None]) * weights).sum(-1)
+    falling, rising = (
+        averages(clipped**2, decay, before)
+        for clipped, decay, before in zip((np.minimum(y, 0), np.maximum(y, 0)), decays, initial.swapaxes(0, 1))
+    )
+    return np.stack((falling, rising, signed), axis=2)
+
+
+def averages(values: Floats, decay: Floats, initial: Floats) -> Floats:
+    """Exponential averages before each step and after the last.
+
+    (time, assets), (half-lives,), (assets, half-lives) or (assets, 1) -> (time + 1, assets, half-lives)
+    """
+    found = np.empty((len(values) + 1, values.shape[1], len(decay)))
+    found[0] = initial
+    for k, kept in enumerate(decay):
+        found[1:, :, k] = lfilter([1 - kept], [1, -kept], values, axis=0, zi=kept * found[:1, :, k])[0]
+    return found

@@ -21,8 +21,6 @@ def warm_start(generator: Generator, x: Tensor, states: Tensor, config: WarmStar
     -------
     Mean negative log likelihood an asset and step.
     """
-    with torch.no_grad():
-        generator.drift.copy_(x.mean(0))
     optimiser = torch.optim.AdamW(generator.parameter_groups(config.weight_decay), config.learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, config.steps)
     for _ in range(config.steps):
@@ -39,14 +37,8 @@ def warm_start(generator: Generator, x: Tensor, states: Tensor, config: WarmStar
 def negative_log_posterior(generator: Generator, x: Tensor, states: Tensor, config: WarmStartConfig) -> Tensor:
     """What the warm start lowers, per step and asset: (assets,).
 
-    Laplace priors shrink spurious autocorrelation and spurious differences between tails to nothing and let real ones
-    through.
+    A Laplace prior shrinks spurious differences between tails to nothing and lets real ones through.
     """
     likelihood = generator.log_density(x, states, reference=states).mean(0)
-    prior = _absolute(generator.drift_weights()).sum(-1) / config.momentum_scale
-    prior = prior + _absolute(generator.tail_stretch()) / config.stretch_scale
-    return prior / len(x) - likelihood
-
-
-def _absolute(x: Tensor) -> Tensor:
-    return torch.sqrt(x.square() + 1e-6)  # |x| without its kink
+    size = torch.sqrt(generator.tail_stretch().square() + 1e-6)  # without the kink of |x|
+    return size / config.stretch_scale / len(x) - likelihood

@@ -69,7 +69,9 @@ def test_density_of_real_states_equals_the_runs_own_steps() -> None:
     with torch.no_grad():
         x, _ = net(usual_state(1, 2).double(), known(noise))
         initial = np.array([[[0.5], [0.5], [0.0]]] * 2)
-        states = torch.tensor(run_memory(x[0].numpy(), CONFIG.half_lives, initial, net.drift.numpy(), net.momentum.numpy()))
+        states = torch.tensor(
+            run_memory(x[0].numpy(), CONFIG.half_lives, initial, net.drift.numpy(), net.momentum.numpy())
+        )
         mean, scale, innovation = net.prepare()(states[:-1])
         torch.testing.assert_close(innovation.to_normal((x[0] - mean) / scale), noise[0], rtol=1e-5, atol=1e-5)
 

@@ -52,7 +52,7 @@ class WarmStartConfig:
     weight_decay: float = 10.0
     """Decoupled decay of the correcting network; at 1 it overfits and loses to a GJR-GARCH held-out."""
     momentum_scale: float = 0.01
-    """Scale of the Cauchy prior on the drift's weights: spurious autocorrelation is shrunk to nothing, real one kept."""
+    """Scale of the Cauchy prior on the drift's weights: spurious autocorrelation is shrunk away, real one kept."""
     stretch_scale: float = 0.05
     """The same, Laplace, on how much heavier the tails of calm days are than those of usual ones, as a log ratio."""
 

@@ -59,10 +59,8 @@ def run_memory(x: Floats, half_lives: Sequence[float], initial: Floats, drift: F
     decays = decay_factors(half_lives)
     signed = averages(x, decays[2], initial[:, 2])
     y = x - drift - ((signed[:-1] - drift[:, None]) * weights).sum(-1)
-    falling, rising = (
-        averages(clipped**2, decay, before)
-        for clipped, decay, before in zip((np.minimum(y, 0), np.maximum(y, 0)), decays, initial.swapaxes(0, 1))
-    )
+    falling = averages(np.minimum(y, 0) ** 2, decays[0], initial[:, 0])
+    rising = averages(np.maximum(y, 0) ** 2, decays[1], initial[:, 1])
     return np.stack((falling, rising, signed), axis=2)
 
 

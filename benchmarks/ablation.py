@@ -1,0 +1,203 @@
+"""What every part of the training is worth: held-out paths and one-step risk with the part changed or left out.
+
+    python benchmarks/ablation.py [--variants conv lstm ...] [--steps 120] [--seeds 1] [--all] [--jobs 1] [--summary]
+                                  [--out benchmarks/results/ablation.csv]
+
+Every variant is fitted to the training days of the 11 quick series of protocol H (--all: of all 46) and keeps the law
+after 0, a third, two thirds and all of --steps, whether or not the choice of steps would keep them. 0 steps are the
+warm start. Paths are judged as in heldout.py; one-step VaR and ES of the test days, by the parameters of the training
+days, by FZ0 (returns in %). Distances are shown relative to the warm start of the same series and seed: the geometric
+mean, and beside it the mean over groups of measures; FZ0 as the difference to it, mean over series.
+
+Rows (panel, series, variant, steps, seed, measure, distance) are appended to --out as soon as they are known, and what
+is there is not computed again. Prints Markdown.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+import pandas as pd
+import torch
+from heldout import MEASURES, PANELS, PATHS, QUICK, Series, distances, load_panel, stream
+from records import append, markdown, read, work
+from torch import Tensor, nn
+from torch.nn import functional
+
+from tsgan import Config, fitting, penalties
+from tsgan.critics import ConvCritic
+from tsgan.evaluation import fz0
+from tsgan.law import Law
+from tsgan.returns import log_returns
+
+OUT = Path(__file__).parent / "results" / "ablation.csv"
+LEVELS = (0.05, 0.025, 0.01)
+KEY = ["panel", "series", "variant", "steps", "seed", "measure"]
+GROUPS = {
+    "level": ("sd", "W1", "W5", "W20"),
+    "tails": ("ES97.5", "ES99", "ES97.5 10d", "Hill"),
+    "shape": ("S1", "S20"),
+    "dependence": ("ACF(r)", "ACF(|r|)", "ACF(r²)", "leverage"),
+}
+
+
+class WithoutPast(ConvCritic):
+    """Sees the future only, as unconditional GANs do."""
+
+    def forward(self, future: Tensor, past: Tensor) -> Tensor:
+        return super().forward(future, past[:, :0])
+
+
+class WithBlocks(ConvCritic):
+    """Residual blocks of another kind."""
+
+    block: type[nn.Module]
+
+    def __init__(self, assets: int) -> None:
+        super().__init__(assets)
+        self.blocks = nn.ModuleList(self.block(32) for _ in self.blocks)
+
+
+class Block(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first, self.second = (nn.Conv1d(width, width, kernel_size=5, padding=2) for _ in range(2))
+
+
+class NormOnMainPath(WithBlocks):
+    """LayerNorm after every block's sum: what follows does not see the amplitude."""
+
+    class block(Block):  # noqa: N801
+        def forward(self, x: Tensor) -> Tensor:
+            h = x + self.second(functional.silu(self.first(functional.silu(x))))
+            return functional.layer_norm(h, h.shape[1:])
+
+
+class WithoutNorm(WithBlocks):
+    """No LayerNorm."""
+
+    class block(Block):  # noqa: N801
+        def forward(self, x: Tensor) -> Tensor:
+            return x + self.second(functional.silu(self.first(functional.silu(x))))
+
+
+VARIANTS: dict[str, tuple[dict[str, object], tuple[object, str, object] | None]] = {
+    # name -> changes of the training configuration, and what else is replaced
+    "conv": ({}, None),
+    "lstm": ({"critic": "lstm"}, None),
+    "both": ({"critic": "both"}, None),
+    "no anchor": ({"anchor": 0.0}, None),
+    "anchor 10": ({"anchor": 10.0}, None),
+    "no past": ({}, (fitting, "ConvCritic", WithoutPast)),
+    "one-sided penalty": ({}, (penalties, "two_sided", penalties.one_sided)),
+    "no penalty": ({"penalty": 0.0}, None),
+    "norm on main path": ({}, (fitting, "ConvCritic", NormOnMainPath)),
+    "no norm": ({}, (fitting, "ConvCritic", WithoutNorm)),
+    "1 critic step": ({"critic_steps": 1}, None),
+    "5 critic steps": ({"critic_steps": 5}, None),
+}
+
+
+def main() -> None:
+    options = parse()
+    if not options.summary:
+        for rows in work(list(missing(options, read(options.out, KEY))), options.jobs):
+            append(options.out, rows)
+    print(summary(read(options.out, KEY)))
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS), metavar="NAME")
+    parser.add_argument("--steps", type=int, default=Config().training.steps)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--all", action="store_true", help="46 series instead of 11")
+    parser.add_argument("--jobs", type=int, default=1, help="fits at once, one thread each")
+    parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--summary", action="store_true", help="only print what --out holds")
+    return parser.parse_args()
+
+
+def missing(options: argparse.Namespace, known: pd.DataFrame) -> Iterator[Callable[[], pd.DataFrame]]:
+    done = set(known[["panel", "series", "variant", "steps", "seed"]].itertuples(index=False, name=None))
+    for variant in options.variants:
+        for seed in range(options.seeds):
+            for panel in PANELS:
+                for s in load_panel(panel):
+                    if (options.all or s.name in QUICK[panel]) and (
+                        panel,
+                        s.name,
+                        variant,
+                        options.steps,
+                        seed,
+                    ) not in done:
+                        yield partial(judge, s, variant, options.steps, seed)
+
+
+def judge(series: Series, variant: str, steps: int, seed: int) -> pd.DataFrame:
+    torch.set_num_threads(1)
+    changes, replaced = VARIANTS[variant]
+    config = Config().with_training(steps=steps, **changes)
+    returns = log_returns(series.prices.to_numpy())
+    keep = [steps * k // 3 for k in range(4)]
+    with patch.object(*replaced) if replaced else patch.object(fitting, "fit_laws", fitting.fit_laws):
+        fit = fitting.fit_laws(returns, config, keep, seed, torch.device("cpu"), lambda _: None)
+    lines = []
+    for kept, law in fit.laws.items():
+        values = held_out(series, law, returns, seed) | one_step(series, law, returns)
+        lines += [(series.panel, series.name, variant, kept, seed, *item) for item in values.items()]
+    return pd.DataFrame(lines, columns=[*KEY, "distance"])
+
+
+def held_out(series: Series, law: Law, returns: np.ndarray, seed: int) -> dict[str, float]:
+    rng = torch.Generator().manual_seed(stream(series, seed))
+    states = law.states(returns)[:-1]
+    starts = torch.randint(len(states), (PATHS,), generator=rng)
+    return distances(series.test[None, :, None], law.run(states[starts], len(series.test), rng))
+
+
+def one_step(series: Series, law: Law, returns: np.ndarray) -> dict[str, float]:
+    """FZ0 of the test days, their parameters those of the training days."""
+    states = law.states(np.concatenate((returns, series.test[:, None])))[len(returns) : -1]
+    return {
+        f"FZ0 {level:g}": float(
+            fz0(100 * series.test, *(100 * f[:, 0] for f in law.value_at_risk(states, level)), level).mean()
+        )
+        for level in LEVELS
+    }
+
+
+def summary(known: pd.DataFrame) -> str:
+    distance = known.set_index(KEY).distance.unstack("measure")
+    start = distance.xs(0, level="steps").groupby(level=["panel", "series", "seed"]).first()  # alike in all variants
+    beside = start.reindex(distance.index.droplevel(["variant", "steps"])).set_axis(distance.index)
+    logs = np.log(distance[list(MEASURES)] / beside[list(MEASURES)])
+    better = distance[[f"FZ0 {level:g}" for level in LEVELS]] - beside[[f"FZ0 {level:g}" for level in LEVELS]]
+    lines = []
+    for variant in [name for name in VARIANTS if name in distance.index.unique("variant")]:
+        for steps in distance.xs(variant, level="variant").index.unique("steps"):
+            if steps == 0:
+                continue
+            rows = logs.xs((variant, steps), level=("variant", "steps"))
+            scores = better.xs((variant, steps), level=("variant", "steps"))
+            error = rows.mean(axis=1).std() / len(rows) ** 0.5
+            lines.append(
+                {
+                    "variant": variant,
+                    "steps": str(steps),
+                    "fits": str(len(rows)),
+                    "all measures": f"{np.exp(rows.to_numpy().mean()):.3f} (x {np.exp(error):.3f})",
+                    **{group: f"{np.exp(rows[list(names)].to_numpy().mean()):.3f}" for group, names in GROUPS.items()},
+                    "FZ0 at 5 / 2.5 / 1 %": " / ".join(f"{value:+.4f}" for value in scores.mean()),
+                }
+            )
+    return "Distances relative to the warm start's, below 1 is better:\n\n" + markdown(lines)
+
+
+if __name__ == "__main__":
+    main()

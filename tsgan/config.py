@@ -18,8 +18,8 @@ CRITICS = ("conv", "lstm", "both")
 class GeneratorConfig:
     """The recurrent stochastic-volatility network (:mod:`tsgan.generator`)."""
 
-    half_lives: tuple[float, ...] = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-    """Half-lives of the memory in steps; a day to a year, doubling."""
+    half_lives: tuple[float, ...] = (0.25, 1, 2, 4, 8, 16, 32, 64, 128, 256)
+    """Half-lives of the memory in steps: little more than the last day, and a day to a year, doubling."""
     elasticity: float = 0.95
     """Power of the remembered variance in the next one; 1 would be a GARCH, whose free runs explode."""
     width: int = 16

@@ -20,7 +20,8 @@ def generator(assets: int = 2, seed: int = 0) -> Generator:
         for parameter in net.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
         net.skew.sub_(0.3)
-        net.set_drift(np.full(assets, 0.05), 0.1 * np.random.default_rng(seed).standard_normal((assets, COUNT)))
+        net.drift.fill_(0.05)
+        net.momentum.copy_(0.1 * torch.randn(assets, COUNT))
     return net
 
 
@@ -109,7 +110,7 @@ def test_meta_device_finds_no_stray_tensor() -> None:
 
 def test_scaling_knows_the_usual_memory() -> None:
     returns = np.random.default_rng(0).standard_normal((1000, 2)) * [0.01, 0.3]
-    scaling = Scaling.of(returns, np.zeros((2, COUNT)), CONFIG.half_lives)
+    scaling = Scaling.of(returns, Generator(2, CONFIG))
     np.testing.assert_allclose(scaling.usual[:, :2].sum(axis=1), 1, atol=0.02)
     np.testing.assert_allclose(scaling.deviation, [0.01, 0.3], rtol=0.1)
 

@@ -51,15 +51,7 @@ def test_calm_and_wild_assets_keep_their_own_volatility(real: np.ndarray, runs: 
     np.testing.assert_allclose(runs.std(axis=(0, 1)) / real.std(axis=0), 1, atol=0.15)
 
 
-TOO_WEAK = pytest.mark.xfail(
-    reason="common volatility is too weak: .38 in the mean of paths, .47 in the data", strict=True
-)
-
-
-@pytest.mark.parametrize(
-    "statistic",
-    [correlation, pytest.param(correlation_of_absolute_returns, marks=TOO_WEAK), lower_tail_dependence],
-)
+@pytest.mark.parametrize("statistic", [correlation, correlation_of_absolute_returns, lower_tail_dependence])
 def test_dependence_of_the_data_is_that_of_some_paths(statistic, real: np.ndarray, runs: np.ndarray) -> None:  # type: ignore[no-untyped-def]
     """The real history lies inside the range of single paths, not beyond its middle 99 %."""
     low, high = np.quantile([statistic(r) for r in runs], [0.005, 0.995])

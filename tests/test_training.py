@@ -26,10 +26,10 @@ TINY = dataclasses.replace(
 
 
 def windows() -> Windows:
-    half_lives = TINY.generator.half_lives
-    scaling = Scaling.of(RETURNS, np.zeros((RETURNS.shape[1], len(half_lives))), half_lives)
+    generator = Generator(RETURNS.shape[1], TINY.generator)
+    scaling = Scaling.of(RETURNS, generator)
     x = torch.as_tensor(RETURNS / scaling.deviation, dtype=torch.float32)
-    return Windows(x, states_of(Generator(RETURNS.shape[1], TINY.generator), RETURNS, scaling), 32, 32)
+    return Windows(x, states_of(generator, RETURNS, scaling), 32, 32)
 
 
 def test_windows_hold_what_followed_and_the_state_before_it() -> None:

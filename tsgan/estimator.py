@@ -282,8 +282,7 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
             days = _with_prefix(tensors, "noise.")
             noise = JointNoise(days["scores"], days["levels"], config.generator.blur, config.generator.neighbours)
             noise.load_state_dict(days)
-            weights = generator.momentum.cpu().double().numpy()
-            law = Law(generator, noise.to(target), Scaling.of(returns, weights, config.generator.half_lives))
+            law = Law(generator, noise.to(target), Scaling.of(returns, generator))
             calendar = Calendar.from_dict(document["calendar"])
             model._set(law, returns, dates, last_price, columns, calendar, document["fit"])
         except (KeyError, RuntimeError, TypeError, ConfigError) as error:

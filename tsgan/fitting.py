@@ -49,10 +49,11 @@ def fit_laws(
 
     on_step is called with None when the warm start is done, then with the record of every step.
     """
-    weights = fit_drift(returns, config.generator.half_lives, config.warm_start.momentum_scale)
-    scaling = Scaling.of(returns, weights, config.generator.half_lives)
     generator, critics = build(returns.shape[1], config, seed, device)
-    generator.set_drift(scaling.usual[:, 2], weights)
+    momentum = fit_drift(returns, config.generator.half_lives, config.warm_start.momentum_scale)
+    generator.momentum.copy_(torch.as_tensor(momentum))
+    scaling = Scaling.of(returns, generator)
+    generator.drift.copy_(torch.as_tensor(scaling.usual[:, 2]))
     x = torch.as_tensor(returns / scaling.deviation, dtype=torch.float32, device=device)
     states = states_of(generator, returns, scaling)
     warm_start(generator, x, states[:-1], config.warm_start)

@@ -31,7 +31,6 @@ from tsgan.config import GeneratorConfig
 from tsgan.innovation import Innovation, InnovationFamily, innovation_family
 from tsgan.joint import Shock
 from tsgan.memory import decay_factors, remember
-from tsgan.returns import Floats
 
 _SMALL = 1e-4  # keeps the logarithm of an average of squares finite after a run of equal prices; 1 is a usual square
 
@@ -44,6 +43,11 @@ class Generator(nn.Module):
     assets : number of assets; they share no parameter, so one network serves volatilities from 1 % to 100 %. They
         touch each other through the market's memory and through the noise.
     config : sizes and half-lives.
+
+    Attributes
+    ----------
+    drift : (assets,) mean standardised return
+    momentum : (assets, half-lives) weights of the signed averages in the mean
     """
 
     decay: Tensor
@@ -83,12 +87,6 @@ class Generator(nn.Module):
         correction = [self.hidden, self.hidden_bias, self.output]
         law = [self.weights, self.persistence, self.skew, self.tail, self.calm]
         return [{"params": correction, "weight_decay": weight_decay}, {"params": law, "weight_decay": 0.0}]
-
-    @torch.no_grad()
-    def set_drift(self, drift: Floats, weights: Floats) -> None:
-        """Take the mean return (assets,), and the weights (assets, half-lives) of the signed averages in the mean."""
-        self.drift.copy_(torch.as_tensor(drift))
-        self.momentum.copy_(torch.as_tensor(weights))
 
     def fix_neutral(self, states: Tensor) -> None:
         """Store what :meth:`prepare` would take from the states of real days."""

@@ -23,10 +23,10 @@ class Scaling(NamedTuple):
     """(assets, 3) what a history not yet seen is taken to leave in the memory: the mean of everything there"""
 
     @classmethod
-    def of(cls, returns: Floats, weights: Floats, half_lives: tuple[float, ...]) -> Scaling:
-        """Measure (time, assets) log returns, given the weights (assets, half-lives) of their drift."""
-        centre = returns.mean(axis=0)
-        signed = averages(returns, decay_factors(half_lives)[2], centre[:, None])[:-1]
+    def of(cls, returns: Floats, generator: Generator) -> Scaling:
+        """Measure (time, assets) log returns, given a generator with their momentum."""
+        centre, weights = returns.mean(axis=0), _array(generator.momentum)
+        signed = averages(returns, decay_factors(generator.config.half_lives)[2], centre[:, None])[:-1]
         y = returns - centre - ((signed - centre[:, None]) * weights).sum(-1)
         deviation = y.std(axis=0)
         y = y / deviation
@@ -78,11 +78,15 @@ class Law(NamedTuple):
 
 def states_of(generator: Generator, returns: Floats, scaling: Scaling, before: Floats | None = None) -> Tensor:
     """Memory of log returns in given units; see :meth:`Law.states`."""
-    drift, weights = (values.cpu().double().numpy() for values in (generator.drift, generator.momentum))
     before = scaling.usual[..., None] if before is None else before
-    memory = run_memory(returns / scaling.deviation, generator.config.half_lives, before, drift, weights)
+    drift, momentum = _array(generator.drift), _array(generator.momentum)
+    memory = run_memory(returns / scaling.deviation, generator.config.half_lives, before, drift, momentum)
     return _tensor(memory, generator.drift.device)
 
 
 def _tensor(values: Floats, device: torch.device) -> Tensor:
     return torch.as_tensor(values, dtype=torch.float32, device=device)
+
+
+def _array(values: Tensor) -> Floats:
+    return np.asarray(values.cpu().double().numpy())

@@ -5,9 +5,10 @@
                                       [--out benchmarks/results/rolling_risk]
 
 Panels: sp, the S&P 500 from 2000-01-03 to 2019-12-31, classical methods fitted to the last 2,500 days every 20 days and
-models of ours every 250; etf and fx, each asset alone, fitted to the last 2,000 and 2,500 days every 250 days from the
-first date that has so many before it. --refit gives another number of days to all. Over one day the figures are exact;
-over --horizon 10 they come from --samples draws at every date, and dates overlap.
+models of ours every 250; sp early, the same from 1960 to 1999, on which choices of the model were made; etf and fx,
+each asset alone, fitted to the last 2,000 and 2,500 days every 250 days from the first date that has so many before it.
+--refit gives another number of days to all. Over one day the figures are exact; over --horizon 10 they come from
+--samples draws at every date, and dates overlap.
 
 Forecasts are kept in --out, one file a (panel, series, model, seed, horizon, draws, refit), and what is there is not
 computed again; --summary computes nothing. --quick takes 4 of the 18 ETFs and 4 of the 16 fx series. Prints Markdown.
@@ -41,7 +42,8 @@ import numpy as np
 import pandas as pd
 import torch
 from generators import MODELS, unfitted
-from heldout import FOLDER, PANELS, QUICK
+from heldout import FOLDER, QUICK
+from heldout import PANELS as HELD_OUT
 from records import markdown, work
 
 from tsgan import TSGAN
@@ -52,7 +54,8 @@ from tsgan.evaluation.risk.backtests import Simulation, acerbi_szekely, conditio
 from tsgan.evaluation.risk.comparisons import diebold_mariano, model_confidence_set
 
 OUT = Path(__file__).parent / "results" / "rolling_risk"
-SP_DATES = "2000-01-03", "2019-12-31"
+SP_DATES = {"sp": ("2000-01-03", "2019-12-31"), "sp early": ("1960-01-04", "1999-12-31")}
+PANELS = {**HELD_OUT, "sp early": HELD_OUT["sp"]}
 LEVELS = (0.05, 0.025, 0.01)
 REFERENCE = "GJR-skewt"
 CLASSICAL = (REFERENCE, "FHS GJR-skewt", "EGARCH-skewt", "GARCH-normal", "historical 250")
@@ -129,11 +132,12 @@ def parse() -> argparse.Namespace:
 def load(panel: str, options: argparse.Namespace) -> list[Series]:
     file, train = PANELS[panel]
     prices = read_prices(FOLDER / f"{file}.csv")
-    if panel == "sp":
-        prices, start = prices.loc[: SP_DATES[1]], pd.Timestamp(SP_DATES[0])
+    if panel in SP_DATES:
+        start, end = map(pd.Timestamp, SP_DATES[panel])
+        prices = prices.loc[:end]
     else:
         start = prices.index[train + options.horizon]
-    names = [name for name in prices if panel == "sp" or not options.quick or name in QUICK[panel]]
+    names = [name for name in prices if panel in SP_DATES or not options.quick or name in QUICK[panel]]
     return [Series(panel, name, prices[[name]], start) for name in names]
 
 
@@ -153,7 +157,7 @@ def seeds_of(model: str, options: argparse.Namespace) -> range:
 
 
 def task_of(series: Series, model: str, seed: int, options: argparse.Namespace) -> Task:
-    refit = options.refit or (20 if series.panel == "sp" and model not in MODELS else 250)
+    refit = options.refit or (20 if series.panel in SP_DATES and model not in MODELS else 250)
     return Task(series, model, seed, options.horizon, refit, options.samples)
 
 
@@ -316,14 +320,14 @@ def joined(parts: Sequence[Row]) -> Row:
 
 
 def summary(panels: Sequence[Panel], horizon: int, check: bool) -> str:
-    many = [panel for panel in panels if panel.name != "sp"]
+    many = [panel for panel in panels if panel.name not in SP_DATES]
     parts = []
     for panel in [*panels, *([together(many)] if len(many) > 1 else [])]:
         parts += [title(panel, horizon), scores_table(panel, horizon)]
-        if panel.name == "sp":
+        if panel.name in SP_DATES:
             tests = {row.name: tests_of(row, panel.came, horizon) for row in panel.rows if row.figures is not None}
             parts += ["P-values of tests, with the share of breaches and the statistic Z2:", tests_table(tests)]
-            if check:
+            if check and panel.name == "sp":
                 parts += ["Measured here / printed in the protocol:", check_table(panel, tests)]
     return "\n\n".join(parts)
 

@@ -12,10 +12,10 @@ One step of every asset (all quantities standardised by the asset's own deviatio
 The weights w and v are a softmax together (one asset has no market), s_k the innovation's own share of falling or
 rising squares, so that the base is a convex combination of 1 and past variances: a free run can neither die nor
 explode in the mean. The power below 1 lets very high volatility fall back, without it single paths run to a hundred
-times the sample's deviation. g is a small network. ``neutral`` takes its mean effect out, and after training it is set
-so that free runs have the data's variance (:func:`tsgan.level.match_level`). The innovation's tails depend on how calm
-the market is: equity indices jump out of a calm more often than a turbulent market does, each in units of its own
-volatility.
+times the sample's deviation; above twice the highest volatility of the data it is 0.5. g is a small network.
+``neutral`` takes its mean effect out, and after training it is set so that free runs have the data's level
+(:func:`tsgan.level.match_level`). The innovation's tails depend on how calm the market is: equity indices jump out of
+a calm more often than a turbulent market does, each in units of its own volatility.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ from tsgan.innovation import Innovation, InnovationFamily, innovation_family
 from tsgan.joint import Shock
 from tsgan.memory import decay_factors, remember
 
+_HEADROOM = math.log(4.0)  # above the highest log variance of real days: twice their volatility
+_ELASTICITY_BEYOND = 0.5  # the power of the variance above that: no data speak for more
 _SMALL = 1e-4  # keeps the logarithm of an average of squares finite after a run of equal prices; 1 is a usual square
 
 
@@ -54,6 +56,7 @@ class Generator(nn.Module):
     drift: Tensor
     momentum: Tensor
     neutral: Tensor
+    top: Tensor
 
     def __init__(self, assets: int, config: GeneratorConfig) -> None:
         super().__init__()
@@ -73,6 +76,7 @@ class Generator(nn.Module):
         self.register_buffer("drift", torch.zeros(assets))
         self.register_buffer("momentum", torch.zeros(assets, count))
         self.register_buffer("neutral", torch.zeros(assets))
+        self.register_buffer("top", torch.full((assets,), 3.0))
 
     def innovations(self) -> InnovationFamily:
         """Laws of the standardised innovation of every asset, from a usual market to a calm one."""
@@ -91,12 +95,15 @@ class Generator(nn.Module):
     def fix_neutral(self, states: Tensor) -> None:
         """Store what :meth:`prepare` would take from the states of real days."""
         with torch.no_grad():
-            self.neutral.copy_(self.prepare(states).neutral)
+            step = self.prepare(states)
+            self.top.copy_(step.top)
+            self.neutral.copy_(step.neutral)
 
     def prepare(self, reference: Tensor | None = None) -> _Step:
         """Everything that does not change from step to step, computed once a rollout.
 
-        With reference states of real days, ``neutral`` follows the parameters: the mean variance of these days is kept.
+        With reference states of real days, ``neutral`` and ``top`` follow the parameters: the mean variance of these
+        days is kept, and well above the highest of them the response weakens.
         """
         count = len(self.config.half_lives)
         family = self.innovations()
@@ -162,9 +169,10 @@ class _Step:
         self.hidden_bias = net.hidden_bias
         self.output = net.config.reach * net.output
         self.elasticity = net.config.elasticity
-        self.neutral = net.neutral
+        self.top, self.neutral = net.top, net.neutral
         if reference is not None:
             base = self.base_and_mean(_flat(reference))[0]
+            self.top = base.log().amax(-1).detach() + _HEADROOM
             self.neutral = (self.log_variance(_flat(reference), base.log()).exp().mean(-1) / base.mean(-1)).log()
 
     def __call__(self, state: Tensor) -> tuple[Tensor, Tensor, Innovation]:
@@ -187,7 +195,8 @@ class _Step:
         hidden = torch.baddbmm(self.hidden_bias, logs, self.from_squares)
         hidden = torch.tanh(torch.baddbmm(hidden, flat[..., self.squares : self.own], self.from_signed))
         correction = torch.bmm(hidden, self.output).squeeze(-1)
-        return correction.add(base, alpha=self.elasticity)
+        beyond = nn.functional.softplus(base - self.top[:, None], beta=4)
+        return correction.add(base, alpha=self.elasticity).sub(beyond, alpha=self.elasticity - _ELASTICITY_BEYOND)
 
 
 def _flat(state: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ class GeneratorConfig:
     """Hidden units of the network that corrects the variance."""
     reach: float = 0.3
     """Scale of that network's output; small, since a free correction loses all gains held-out."""
-    blur: float = 0.1
+    blur: float = 0.2
     """Noise added to the normal scores of a drawn day, in standard deviations (:mod:`tsgan.joint`)."""
     neighbours: float = 0.2
     """Share of the training days, those on which the market was as volatile as now, that a day is drawn from."""

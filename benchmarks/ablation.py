@@ -17,7 +17,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from functools import partial
+from itertools import product
 from pathlib import Path
 from unittest.mock import patch
 
@@ -125,18 +127,10 @@ def parse() -> argparse.Namespace:
 
 def missing(options: argparse.Namespace, known: pd.DataFrame) -> Iterator[Callable[[], pd.DataFrame]]:
     done = set(known[["panel", "series", "variant", "steps", "seed"]].itertuples(index=False, name=None))
-    for variant in options.variants:
-        for seed in range(options.seeds):
-            for panel in PANELS:
-                for s in load_panel(panel):
-                    if (options.all or s.name in QUICK[panel]) and (
-                        panel,
-                        s.name,
-                        variant,
-                        options.steps,
-                        seed,
-                    ) not in done:
-                        yield partial(judge, s, variant, options.steps, seed)
+    chosen = [s for panel in PANELS for s in load_panel(panel) if options.all or s.name in QUICK[panel]]
+    for variant, seed, s in product(options.variants, range(options.seeds), chosen):
+        if (s.panel, s.name, variant, options.steps, seed) not in done:
+            yield partial(judge, s, variant, options.steps, seed)
 
 
 def judge(series: Series, variant: str, steps: int, seed: int) -> pd.DataFrame:
@@ -145,7 +139,7 @@ def judge(series: Series, variant: str, steps: int, seed: int) -> pd.DataFrame:
     config = Config().with_training(steps=steps, **changes)
     returns = log_returns(series.prices.to_numpy())
     keep = [steps * k // 3 for k in range(4)]
-    with patch.object(*replaced) if replaced else patch.object(fitting, "fit_laws", fitting.fit_laws):
+    with patch.object(*replaced) if replaced else nullcontext():
         fit = fitting.fit_laws(returns, config, keep, seed, torch.device("cpu"), lambda _: None)
     lines = []
     for kept, law in fit.laws.items():
@@ -174,10 +168,11 @@ def one_step(series: Series, law: Law, returns: np.ndarray) -> dict[str, float]:
 
 def summary(known: pd.DataFrame) -> str:
     distance = known.set_index(KEY).distance.unstack("measure")
-    start = distance.xs(0, level="steps").groupby(level=["panel", "series", "seed"]).first()  # alike in all variants
-    beside = start.reindex(distance.index.droplevel(["variant", "steps"])).set_axis(distance.index)
+    start = distance.xs(0, level="steps")
+    beside = start.reindex(distance.index.droplevel("steps")).set_axis(distance.index)
     logs = np.log(distance[list(MEASURES)] / beside[list(MEASURES)])
-    better = distance[[f"FZ0 {level:g}" for level in LEVELS]] - beside[[f"FZ0 {level:g}" for level in LEVELS]]
+    scored = [f"FZ0 {level:g}" for level in LEVELS]
+    better = distance[scored] - beside[scored]
     lines = []
     for variant in [name for name in VARIANTS if name in distance.index.unique("variant")]:
         for steps in distance.xs(variant, level="variant").index.unique("steps"):

@@ -50,7 +50,7 @@ def _fit_one(x: Floats, y: Floats, scale: float) -> Floats:
     weights = np.zeros(x.shape[1])
     for _ in range(_ROUNDS):
         surprise = (y - x @ weights) ** 2 / variance
-        share = (_FREEDOM + 1) / (_FREEDOM + surprise) / variance
+        weighted = x * ((_FREEDOM + 1) / (_FREEDOM + surprise) / variance)[:, None]
         prior = np.diag(2 / (scale**2 + weights**2))
-        weights = np.linalg.solve((x * share[:, None]).T @ x + prior, (x * share[:, None]).T @ y)
+        weights = np.linalg.solve(weighted.T @ x + prior, weighted.T @ y)
     return np.asarray(weights * min(1.0, _LARGEST / max(np.abs(weights).sum(), 1e-12)))

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tsgan.generator import Generator
 from tsgan.joint import JointNoise
-from tsgan.memory import averages, decay_factors, run_memory
+from tsgan.memory import averages, decay_factors, residuals, run_memory
 from tsgan.returns import Floats
 
 
@@ -27,7 +27,7 @@ class Scaling(NamedTuple):
         """Measure (time, assets) log returns, given a generator with their momentum."""
         centre, weights = returns.mean(axis=0), _array(generator.momentum)
         signed = averages(returns, decay_factors(generator.config.half_lives)[2], centre[:, None])[:-1]
-        y = returns - centre - ((signed - centre[:, None]) * weights).sum(-1)
+        y = residuals(returns, signed, centre, weights)
         deviation = y.std(axis=0)
         y = y / deviation
         usual = (np.minimum(y, 0) ** 2, np.maximum(y, 0) ** 2, returns / deviation)

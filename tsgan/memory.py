@@ -58,10 +58,18 @@ def run_memory(x: Floats, half_lives: Sequence[float], initial: Floats, drift: F
     """
     decays = decay_factors(half_lives)
     signed = averages(x, decays[2], initial[:, 2])
-    y = x - drift - ((signed[:-1] - drift[:, None]) * weights).sum(-1)
+    y = residuals(x, signed[:-1], drift, weights)
     falling = averages(np.minimum(y, 0) ** 2, decays[0], initial[:, 0])
     rising = averages(np.maximum(y, 0) ** 2, decays[1], initial[:, 1])
     return np.stack((falling, rising, signed), axis=2)
+
+
+def residuals(x: Floats, signed: Floats, drift: Floats, weights: Floats) -> Floats:
+    """Returns less their mean at the time, drift + weights @ (signed averages before them - drift).
+
+    (time, assets), (time, assets, half-lives), (assets,), (assets, half-lives) -> (time, assets)
+    """
+    return np.asarray(x - drift - ((signed - drift[:, None]) * weights).sum(-1))
 
 
 def averages(values: Floats, decay: Floats, initial: Floats) -> Floats:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 import torch
@@ -20,10 +20,10 @@ from tsgan.law import Law, Scaling, states_of
 from tsgan.level import match_level
 from tsgan.returns import Floats
 from tsgan.training import Record, train
-from tsgan.warmstart import negative_log_posterior, warm_start
+from tsgan.warmstart import guide, negative_log_posterior, negative_log_posterior_given, warm_start
 from tsgan.windows import Windows
 
-_INIT, _TRAIN, _LEVEL = 0, 1, 2  # keys of the random streams of one fit
+_INIT, _TRAIN, _LEVEL, _HIDE = 0, 1, 2, 3  # keys of the random streams of one fit
 
 
 class Fit(NamedTuple):
@@ -44,12 +44,18 @@ def fit_laws(
     seed: int,
     device: torch.device,
     on_step: Callable[[Record | None], None],
+    given: Floats | None = None,
+    blocks: Sequence[int] = (),
 ) -> Fit:
-    """Fit on (time, assets) log returns and keep the law after some numbers of adversarial steps.
+    """Fit on log returns and keep the law after some numbers of adversarial steps.
 
-    on_step is called with None when the warm start is done, then with the record of every step.
+    Parameters
+    ----------
+    returns : (time, assets) log returns
+    on_step : called with None when the warm start is done, then with the record of every step
+    given, blocks : (time, inputs) covariates of each step, and how many inputs each of them has
     """
-    generator, critics = build(returns.shape[1], config, seed, device)
+    generator, critics = build(returns.shape[1], config, seed, device, blocks)
     momentum = fit_drift(returns, config.generator.half_lives, config.warm_start.momentum_scale)
     generator.momentum.copy_(torch.as_tensor(momentum))
     scaling = Scaling.of(returns, generator)
@@ -57,6 +63,9 @@ def fit_laws(
     x = torch.as_tensor(returns / scaling.deviation, dtype=torch.float32, device=device)
     states = states_of(generator, returns, scaling)
     warm_start(generator, x, states[:-1], config.warm_start)
+    known = None if given is None else torch.as_tensor(given, dtype=torch.float32, device=device)
+    if known is not None:
+        guide(generator, x, states[:-1], known, config.warm_start, seed)
     noise = joint_noise(generator, x, states[:-1])
     on_step(None)
 
@@ -69,12 +78,20 @@ def fit_laws(
             kept[record.step] = copy.deepcopy(averaged)
         on_step(record)
 
+    hidden = random_stream(seed, _HIDE, device=device)
+
+    def anchor(g: Generator) -> torch.Tensor:
+        without = negative_log_posterior(g, x, states[:-1], config.warm_start).mean()
+        if known is None:
+            return without
+        return 0.5 * (without + negative_log_posterior_given(g, x, states[:-1], known, hidden).mean())
+
     stopped = train(
         generator,
         critics,
-        Windows(x, states, config.training.past, config.training.future),
+        Windows(x, states, config.training.past, config.training.future, known, blocks),
         noise,
-        lambda g: negative_log_posterior(g, x, states[:-1], config.warm_start).mean(),
+        anchor,
         dataclasses.replace(config.training, steps=max(keep)),
         config.warm_start.weight_decay,
         random_stream(seed, _TRAIN, device=device),
@@ -87,7 +104,9 @@ def fit_laws(
     return Fit(laws, records, stopped)
 
 
-def build(assets: int, config: Config, seed: int, device: torch.device) -> tuple[Generator, list[nn.Module]]:
+def build(
+    assets: int, config: Config, seed: int, device: torch.device, blocks: Sequence[int] = ()
+) -> tuple[Generator, list[nn.Module]]:
     """New networks; their first weights depend on the seed only, not on the device."""
     kinds: dict[str, list[type[nn.Module]]] = {
         "conv": [ConvCritic],
@@ -96,8 +115,8 @@ def build(assets: int, config: Config, seed: int, device: torch.device) -> tuple
     }
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(random_stream(seed, _INIT).initial_seed())
-        generator = Generator(assets, config.generator)
-        critics: list[nn.Module] = [kind(assets) for kind in kinds[config.training.critic]]
+        generator = Generator(assets, config.generator, blocks)
+        critics: list[nn.Module] = [kind(assets, sum(blocks)) for kind in kinds[config.training.critic]]
     return generator.to(device), [critic.to(device) for critic in critics]
 
 

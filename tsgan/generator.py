@@ -21,13 +21,14 @@ a calm more often than a turbulent market does, each in units of its own volatil
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from tsgan.config import GeneratorConfig
+from tsgan.guidance import Guidance
 from tsgan.innovation import Innovation, InnovationFamily, innovation_family
 from tsgan.joint import Shock
 from tsgan.memory import decay_factors, remember
@@ -45,6 +46,7 @@ class Generator(nn.Module):
     assets : number of assets; they share no parameter, so one network serves volatilities from 1 % to 100 %. They
         touch each other through the market's memory and through the noise.
     config : sizes and half-lives.
+    blocks : inputs of every covariate that the law can be given (:mod:`tsgan.guidance`)
 
     Attributes
     ----------
@@ -58,12 +60,12 @@ class Generator(nn.Module):
     neutral: Tensor
     top: Tensor
 
-    def __init__(self, assets: int, config: GeneratorConfig) -> None:
+    def __init__(self, assets: int, config: GeneratorConfig, blocks: Sequence[int] = ()) -> None:
         super().__init__()
         count, width = len(config.half_lives), config.width
         self.config = config
-        blocks = 2 if assets == 1 else 4  # own falling and rising squares, the market's
-        slow_first = torch.linspace(-1.0, 0.0, count).repeat(assets, blocks)  # start from longer memories
+        squares = 2 if assets == 1 else 4  # own falling and rising squares, the market's
+        slow_first = torch.linspace(-1.0, 0.0, count).repeat(assets, squares)  # start from longer memories
         self.weights = nn.Parameter(slow_first)
         self.persistence = nn.Parameter(torch.full((assets,), 3.0))
         self.skew = nn.Parameter(torch.zeros(assets))
@@ -77,6 +79,7 @@ class Generator(nn.Module):
         self.register_buffer("momentum", torch.zeros(assets, count))
         self.register_buffer("neutral", torch.zeros(assets))
         self.register_buffer("top", torch.full((assets,), 3.0))
+        self.guidance = Guidance(assets, blocks) if blocks else None
 
     def innovations(self) -> InnovationFamily:
         """Laws of the standardised innovation of every asset, from a usual market to a calm one."""
@@ -98,6 +101,8 @@ class Generator(nn.Module):
             step = self.prepare(states)
             self.top.copy_(step.top)
             self.neutral.copy_(step.neutral)
+            if self.guidance is not None:
+                self.guidance.neutral.copy_(step.neutral)
 
     def prepare(self, reference: Tensor | None = None) -> _Step:
         """Everything that does not change from step to step, computed once a rollout.
@@ -110,13 +115,23 @@ class Generator(nn.Module):
         share = torch.stack((family.lower, family.upper), -1).repeat_interleave(count, -1)  # (assets, 2 half-lives)
         return _Step(self, family, share, reference)
 
-    def log_density(self, x: Tensor, states: Tensor, reference: Tensor | None = None) -> Tensor:
-        """Log density of the next return given the state: (n, assets), (n, assets, 3, half-lives) -> (n, assets)."""
-        mean, scale, innovation = self.prepare(reference)(states)
+    def log_density(
+        self, x: Tensor, states: Tensor, reference: Tensor | None = None, given: Tensor | None = None
+    ) -> Tensor:
+        """Log density of the next return given the state and, if known, covariates.
+
+        (n, assets), (n, assets, 3, half-lives), (n, inputs) -> (n, assets)
+        """
+        mean, scale, innovation = self.prepare(reference)(states, given)
         return innovation.log_density((x - mean) / scale) - scale.log()
 
     def forward(
-        self, state: Tensor, shocks: Iterable[Shock], reference: Tensor | None = None, copies: int = 1
+        self,
+        state: Tensor,
+        shocks: Iterable[Shock],
+        reference: Tensor | None = None,
+        copies: int = 1,
+        given: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Run freely from a state.
 
@@ -125,6 +140,7 @@ class Generator(nn.Module):
         state : (n, assets, 3, half-lives)
         shocks : one a step: the noise (n x copies, assets), which may depend on the step's conditional deviations
         copies : paths from each state, whose first step has one law
+        given : (n, time, inputs) covariates of every step, with one copy only
 
         Returns
         -------
@@ -132,8 +148,9 @@ class Generator(nn.Module):
         to t.
         """
         step, path = self.prepare(reference), []
-        for shock in shocks:
-            mean, scale, innovation = step(state)
+        for t, shock in enumerate(shocks):
+            now = None if given is None else given[:, t]
+            mean, scale, innovation = step(state, now)
             if copies > 1:
                 state, mean, scale, *law = (
                     a.repeat_interleave(copies, 0) for a in (state, mean, scale, *innovation[1:])
@@ -141,6 +158,10 @@ class Generator(nn.Module):
                 innovation, copies = Innovation(innovation.skew, *law), 1
             y = scale * innovation.from_normal(shock(scale))
             path.append(mean + y)
+            if (
+                now is not None and self.guidance is not None
+            ):  # the memory's squares are around the mean that it knows of itself
+                y = y + self.guidance.shift(now)
             state = remember(state, path[-1], y, self.decay)
         return torch.stack(path, 1), state
 
@@ -174,15 +195,22 @@ class _Step:
             base = self.base_and_mean(_flat(reference))[0]
             self.top = base.log().amax(-1).detach() + _HEADROOM
             self.neutral = (self.log_variance(_flat(reference), base.log()).exp().mean(-1) / base.mean(-1)).log()
+        neutral = None if reference is None else self.neutral
+        self.guided = None if net.guidance is None else net.guidance.prepare(neutral)
 
-    def __call__(self, state: Tensor) -> tuple[Tensor, Tensor, Innovation]:
+    def __call__(self, state: Tensor, given: Tensor | None = None) -> tuple[Tensor, Tensor, Innovation]:
         """Conditional mean and standard deviation, each (n, assets), and the law of the innovation."""
         flat = _flat(state)
         base, mean = self.base_and_mean(flat)
         base = base.log()
-        scale = torch.exp(0.5 * (self.log_variance(flat, base) - self.neutral[:, None]))
-        calmness = -torch.tanh(base.clamp(max=0))  # 0 from the mean variance upwards
-        return mean.T, scale.T, self.family.at(calmness.T)
+        remembered = self.log_variance(flat, base)
+        log_variance = remembered - self.neutral[:, None]
+        calmness = -torch.tanh(base.clamp(max=0)).T  # 0 from the mean variance upwards
+        mean, innovation = mean.T, self.family.at(calmness)
+        if given is not None and self.guided is not None:
+            mean = mean + self.guided.guidance.shift(given)
+            log_variance, innovation = self.guided(given, base, remembered, log_variance, calmness, innovation)
+        return mean, torch.exp(0.5 * log_variance).T, innovation
 
     def base_and_mean(self, flat: Tensor) -> tuple[Tensor, Tensor]:
         """Variance before the power and the network's factor, and the mean: each (assets, n)."""

@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import torch
 from scipy.stats import norm, rankdata
@@ -21,6 +21,15 @@ from torch import Tensor, nn
 
 Shock: TypeAlias = Callable[[Tensor], Tensor]
 """The noise of one step, given the step's conditional deviations: (n, assets) -> (n, assets)"""
+
+
+class Noise(NamedTuple):
+    """The random numbers behind n paths; a path is a function of its state and these."""
+
+    fresh: Tensor
+    """(n, time, assets) standard normal numbers"""
+    days: Tensor
+    """(n, time) days that are drawn, each counted among those of a market; (n, 0) for one asset"""
 
 
 _MARKETS = 21  # states of the market, from the calmest to the wildest, that have days of their own
@@ -63,13 +72,21 @@ class JointNoise(nn.Module):
 
     def forward(self, n: int, time: int, rng: torch.Generator) -> list[Shock]:
         """Draw the noise of n paths, one shock a step; all random numbers are drawn here, the days when they come."""
-        assets = self.scores.shape[1]
-        fresh = torch.randn((n, time, assets), generator=rng, device=self.scores.device)
-        if assets == 1:
-            return known(fresh)
-        fresh = self.blur * (fresh @ self.factor.T)
-        days = torch.randint(self.near.shape[1], (n, time), generator=rng, device=self.scores.device)
-        return [partial(self._near, *step) for step in zip(fresh.unbind(1), days.unbind(1), strict=True)]
+        return self.shocks(self.draw(n, time, rng))
+
+    def draw(self, n: int, time: int, rng: torch.Generator) -> Noise:
+        """Draw the random numbers of n paths."""
+        assets, device = self.scores.shape[1], self.scores.device
+        fresh = torch.randn((n, time, assets), generator=rng, device=device)
+        days = torch.randint(self.near.shape[1], (n, time if assets > 1 else 0), generator=rng, device=device)
+        return Noise(fresh, days)
+
+    def shocks(self, noise: Noise) -> list[Shock]:
+        """Shocks of given random numbers, one a step."""
+        if self.scores.shape[1] == 1:
+            return known(noise.fresh)
+        fresh = self.blur * (noise.fresh @ self.factor.T)
+        return [partial(self._near, *step) for step in zip(fresh.unbind(1), noise.days.unbind(1), strict=True)]
 
     @torch.no_grad()
     def _near(self, fresh: Tensor, day: Tensor, deviations: Tensor) -> Tensor:

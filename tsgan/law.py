@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tsgan.generator import Generator
-from tsgan.joint import JointNoise
+from tsgan.joint import JointNoise, Noise
 from tsgan.memory import averages, decay_factors, residuals, run_memory
 from tsgan.returns import Floats
 
@@ -57,14 +57,17 @@ class Law(NamedTuple):
         """
         return states_of(self.generator, returns, self.scaling, before)
 
-    @torch.no_grad()
     def run(self, states: Tensor, length: int, rng: torch.Generator, copies: int = 1) -> Floats:
         """Run freely from given states, with so many paths from each.
 
         (n, assets, 3, half-lives) -> log returns (n x copies, length, assets); those from the first state come first.
         """
-        shocks = self.noise(len(states) * copies, length, rng)
-        x = self.generator(states, shocks, copies=copies)[0]
+        return self.follow(states, self.noise.draw(len(states) * copies, length, rng), copies)
+
+    @torch.no_grad()
+    def follow(self, states: Tensor, noise: Noise, copies: int = 1, given: Tensor | None = None) -> Floats:
+        """Run from given states by given random numbers, with covariates (n, length, inputs); see :meth:`run`."""
+        x = self.generator(states, self.noise.shocks(noise), copies=copies, given=given)[0]
         return np.asarray(x.cpu().double().numpy() * self.scaling.deviation)
 
     @torch.no_grad()

@@ -15,11 +15,12 @@ _RESTARTS = 0.05  # share of paths that start again at each step: a path runs fo
 
 
 class Pool:
-    """Running paths, as (past, state) pairs on the device of the windows."""
+    """Running paths, as (past, state) pairs on the device of the windows; they know no covariate."""
 
     def __init__(self, windows: Windows, size: int, rng: torch.Generator) -> None:
         self.windows, self.rng = windows, rng
         self.now = windows.draw(size, rng)
+        self.now = self.now._replace(given=torch.zeros_like(self.now.given))
 
     def origins(self, n: int) -> Batch:
         """Draw n of the running paths: their last steps and their states, future not yet known."""
@@ -35,4 +36,5 @@ class Pool:
             torch.where(again[:, None, None], fresh.past, past),
             fresh.future,
             torch.where(again[:, None, None, None], fresh.state, state),
+            self.now.given,
         )

@@ -20,7 +20,7 @@ from tsgan.config import TrainingConfig
 from tsgan.generator import Generator
 from tsgan.joint import JointNoise
 from tsgan.pool import Pool
-from tsgan.windows import Windows
+from tsgan.windows import Batch, Windows
 
 
 class Record(NamedTuple):
@@ -77,14 +77,13 @@ def train(
             fakes = fake_windows(generator, windows, pool, noise, rng)
             for fake in fakes.split(config.batch):
                 real = windows.draw(len(fake), rng)
-                paths = torch.cat((real.past, real.future), 1)
-                gap, slope = critic_step(critics, critic_optimiser, paths, fake, config, rng)
+                gap, slope = critic_step(critics, critic_optimiser, real.with_future(real.future), fake, config, rng)
 
-        origins = [windows.draw(config.batch // 2, rng), pool.origins(config.batch // 2)]
-        past = torch.cat([origin.past for origin in origins])
-        state = torch.cat([origin.state for origin in origins])
-        future = generator(state, noise(len(past), config.future, rng), reference)[0]
-        score = torch.stack([losses.generator_loss(critic(future, past)).mean() for critic in critics]).mean()
+        origins = both(windows.draw(config.batch // 2, rng), pool.origins(config.batch // 2))
+        shocks = noise(len(origins.past), config.future, rng)
+        future = generator(origins.state, shocks, reference, given=known_ahead(origins))[0]
+        paths = origins.with_future(future)
+        score = torch.stack([losses.generator_loss(judge(critic, paths, config)).mean() for critic in critics]).mean()
         tie = anchor(generator)
         generator_optimiser.zero_grad()
         (score + config.anchor * tie).backward()
@@ -103,14 +102,34 @@ def train(
 
 @torch.no_grad()
 def fake_windows(generator: Generator, windows: Windows, pool: Pool, noise: JointNoise, rng: torch.Generator) -> Tensor:
-    """Continue real pasts and the pool's, in random order: (2 pool size, past + future, assets). The pool moves on."""
+    """Continue real pasts and the pool's, in random order. The pool moves on.
+
+    Returns
+    -------
+    (2 pool size, past + future, assets + inputs)
+    """
     size = len(pool.now.past)
-    real = windows.draw(size, rng)
-    past, state = torch.cat((real.past, pool.now.past)), torch.cat((real.state, pool.now.state))
-    future, state = generator(state, noise(2 * size, windows.future, rng))
+    origins = both(windows.draw(size, rng), pool.now)
+    future, state = generator(origins.state, noise(2 * size, windows.future, rng), given=known_ahead(origins))
     pool.advance(future[size:], state[size:])
-    order = torch.randperm(2 * size, generator=rng, device=past.device)
-    return torch.cat((past, future), 1)[order]
+    order = torch.randperm(2 * size, generator=rng, device=future.device)
+    return origins.with_future(future)[order]
+
+
+def both(first: Batch, second: Batch) -> Batch:
+    """One after the other."""
+    return Batch(*map(torch.cat, zip(first, second, strict=True)))
+
+
+def known_ahead(origins: Batch) -> Tensor | None:
+    """Covariates of the future steps: (n, future, inputs); None if the law has none."""
+    return origins.given[:, origins.past.shape[1] :] if origins.given.shape[-1] else None
+
+
+def judge(critic: nn.Module, paths: Tensor, config: TrainingConfig) -> Tensor:
+    """Scores of whole windows: (n, past + future, assets + inputs) -> (n,)."""
+    scores: Tensor = critic(paths[:, config.past :], paths[:, : config.past])
+    return scores
 
 
 def critic_step(
@@ -121,14 +140,13 @@ def critic_step(
     config: TrainingConfig,
     rng: torch.Generator,
 ) -> tuple[Tensor, Tensor]:
-    """One step of every critic on whole windows (n, past + future, assets); returns mean loss and mean penalty."""
+    """One step of every critic on windows (n, past + future, assets + inputs); returns mean loss and mean penalty."""
     between = penalties.interpolate(real, fake, rng)
     gap = slope = torch.zeros((), device=real.device)
     for critic in critics:
 
         def score(x: Tensor, critic: nn.Module = critic) -> Tensor:
-            scores: Tensor = critic(x[:, config.past :], x[:, : config.past])
-            return scores
+            return judge(critic, x, config)
 
         real_score, fake_score = score(torch.cat((real, fake))).chunk(2)
         gap = gap + losses.critic_loss(real_score, fake_score).mean()

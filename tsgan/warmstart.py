@@ -7,6 +7,10 @@ from torch import Tensor
 
 from tsgan.config import WarmStartConfig
 from tsgan.generator import Generator
+from tsgan.guidance import hide
+
+_HIDDEN = 0.5  # probability that a covariate is hidden from the law
+_GUIDANCE_DECAY = 1.0
 
 
 def warm_start(generator: Generator, x: Tensor, states: Tensor, config: WarmStartConfig) -> float:
@@ -42,3 +46,37 @@ def negative_log_posterior(generator: Generator, x: Tensor, states: Tensor, conf
     likelihood = generator.log_density(x, states, reference=states).mean(0)
     size = torch.sqrt(generator.tail_stretch().square() + 1e-6)  # without the kink of |x|
     return size / config.stretch_scale / len(x) - likelihood
+
+
+def guide(generator: Generator, x: Tensor, states: Tensor, given: Tensor, config: WarmStartConfig, seed: int) -> None:
+    """Fit the effect of covariates by likelihood, in place; the law without them stays as it is.
+
+    Parameters
+    ----------
+    x : (time, assets) standardised returns
+    states : (time, assets, 3, half-lives) memory before each of them
+    given : (time, inputs) covariates of each of them
+    """
+    guidance = generator.guidance
+    assert guidance is not None
+    guidance.start_from(generator.skew, generator.tail, generator.calm)
+    rng = torch.Generator(x.device).manual_seed(seed)
+    optimiser = torch.optim.AdamW(guidance.parameter_groups(_GUIDANCE_DECAY), config.learning_rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, config.steps)
+    for _ in range(config.steps):
+        loss = negative_log_posterior_given(generator, x, states, given, rng).sum()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+
+
+def negative_log_posterior_given(
+    generator: Generator, x: Tensor, states: Tensor, given: Tensor, rng: torch.Generator
+) -> Tensor:
+    """What is lowered where covariates are known, some of them hidden at random on each day: (assets,)."""
+    guidance = generator.guidance
+    assert guidance is not None
+    known = hide(given, guidance.blocks, _HIDDEN if len(guidance.blocks) > 1 else 0, rng)
+    likelihood = generator.log_density(x, states, given=known).mean(0)
+    return guidance.penalty() / len(x) / x.shape[1] - likelihood

@@ -18,19 +18,21 @@ class ConvCritic(nn.Module):
     Parameters
     ----------
     assets : number of assets
+    conditions : columns of covariates behind the assets, in future and past
     width : channels
     blocks : residual blocks; each halves the resolution
     """
 
-    def __init__(self, assets: int, width: int = 32, blocks: int = 3) -> None:
+    def __init__(self, assets: int, conditions: int = 0, width: int = 32, blocks: int = 3) -> None:
         super().__init__()
-        self.stem = nn.Conv1d(VIEWS * assets + 1, width, kernel_size=8, stride=4)
+        self.conditions = conditions
+        self.stem = nn.Conv1d(VIEWS * assets + 1 + conditions, width, kernel_size=8, stride=4)
         self.blocks = nn.ModuleList(ResidualBlock(width) for _ in range(blocks))
         self.score = nn.Linear(width, 1)
 
     def forward(self, future: Tensor, past: Tensor) -> Tensor:
-        """(n, time, assets), (n, past, assets) -> (n,)."""
-        h = self.stem(channels(future, past))  # (n, width, (past + time) / 4 - 1)
+        """(n, time, assets + conditions), (n, past, assets + conditions) -> (n,)."""
+        h = self.stem(channels(future, past, self.conditions))  # (n, width, (past + time) / 4 - 1)
         for block in self.blocks:
             h = functional.avg_pool1d(block(h), 2, ceil_mode=True)
         score: Tensor = self.score(functional.silu(h).mean(-1))

@@ -14,20 +14,21 @@ class LSTMCritic(nn.Module):
     Parameters
     ----------
     assets : number of assets
+    conditions : columns of covariates behind the assets, in future and past
     width : units of the LSTM
     patch : steps read at once; a month of a path is five reads, not twenty
     """
 
-    def __init__(self, assets: int, width: int = 48, patch: int = 4) -> None:
+    def __init__(self, assets: int, conditions: int = 0, width: int = 48, patch: int = 4) -> None:
         super().__init__()
-        self.patch = patch
-        self.lstm = nn.LSTM((VIEWS * assets + 1) * patch, width, batch_first=True)
+        self.conditions, self.patch = conditions, patch
+        self.lstm = nn.LSTM((VIEWS * assets + 1 + conditions) * patch, width, batch_first=True)
         self.branch = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
         self.score = nn.Linear(width, 1)
 
     def forward(self, future: Tensor, past: Tensor) -> Tensor:
-        """(n, time, assets), (n, past, assets) -> (n,)."""
-        x = channels(future, past)
+        """(n, time, assets + conditions), (n, past, assets + conditions) -> (n,)."""
+        x = channels(future, past, self.conditions)
         x = functional.pad(x, (-x.shape[-1] % self.patch, 0))
         reads = x.unflatten(-1, (-1, self.patch)).permute(0, 2, 1, 3).flatten(2)  # (n, reads, channels * patch)
         h: Tensor = self.lstm(reads)[0]

@@ -1,0 +1,188 @@
+"""What a path can be asked to satisfy: ``condition=`` in Python, ``--given`` on the command line, one meaning.
+
+====================  ==========================================  =====================================================
+key                   value                                       every path
+====================  ==========================================  =====================================================
+volatility            x, or (low, high)                           has this annualised volatility
+trend                 x, or (low, high)                           x: has this expected annualised log return
+return                x, (low, high), or one x a path             has this simple return from start to end
+drawdown              (low, high)                                 falls so far from its highest price, as a share
+regime                calm, normal, stressed                      begins in this regime and has its volatility
+a covariate's name    x, a category, one a step, Series           follows what was learned of it
+====================  ==========================================  =====================================================
+
+In (low, high) None leaves an end open. The first four speak of equal money in all assets, held from the start;
+``"SPY:volatility"`` of one asset, and ``"SPY"`` alone of its return.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from tsgan.errors import ConfigError
+from tsgan.events import FACTS, Goal
+from tsgan.regimes import NAMES
+from tsgan.returns import Floats
+
+Condition: TypeAlias = Mapping[str, Any] | pd.DataFrame
+
+_POSSIBLE = {
+    "volatility": (0.0, math.inf, "a number > 0"),
+    "trend": (-math.inf, math.inf, "a number"),
+    "return": (-1.0, math.inf, "a number > -1"),
+    "drawdown": (0.0, 1.0, "bounds between 0 and 1"),
+}
+_GIVEN = re.compile(r"\s*(?P<name>.+?)\s*(?P<sign><=|>=|=)\s*(?P<value>[^<>=]+?)\s*$")
+
+
+class Wish(NamedTuple):
+    """A condition, taken apart."""
+
+    goals: tuple[Goal, ...]
+    """Facts that every path must have"""
+    each: tuple[Goal, Floats] | None
+    """A return with a value of its own for every path: the goal without its value, and the (n,) values"""
+    trends: tuple[tuple[int | None, float], ...]
+    """Assets, None for all, and the annualised mean log return that they are to have"""
+    regime: str | None
+    covariates: dict[str, Any]
+
+
+def understand(condition: Condition | None, columns: Sequence[str], covariates: Sequence[str]) -> Wish:
+    """Take a condition apart.
+
+    Parameters
+    ----------
+    columns : names of the assets
+    covariates : names that the model learned to follow; they go before facts of the same name
+
+    Raises
+    ------
+    ConfigError
+        There is no such condition, or no path can satisfy it.
+    """
+    goals, trends, given = list[Goal](), list[tuple[int | None, float]](), dict[str, Any]()
+    each, regime = None, None
+    for name, value in dict(condition if condition is not None else {}).items():
+        if name in covariates:
+            given[name] = value
+            continue
+        if name == "regime":
+            regime = _regime(value)
+            continue
+        fact, asset = _fact(name, columns, covariates)
+        if fact == "return" and _is_series(value):
+            if each:
+                raise ConfigError("only one return can have a value for each path; give the others one value or bounds")
+            each = (Goal(fact, asset, 0, 0), np.array([_number(name, fact, v) for v in value]))
+        elif fact == "trend" and not isinstance(value, tuple):
+            trends.append((asset, _number(name, fact, value)))
+        else:
+            goals.append(Goal(fact, asset, *_bounds(name, fact, value)))
+    return Wish(tuple(goals), each, tuple(trends), regime, given)
+
+
+def parse_given(texts: Iterable[str]) -> dict[str, Any]:
+    """Turn the texts of ``--given`` into a condition.
+
+    >>> parse_given(["volatility=0.4", "return>=-0.3", "return<=-0.2", "regime=stressed"])
+    {'volatility': 0.4, 'return': (-0.3, -0.2), 'regime': 'stressed'}
+
+    Raises
+    ------
+    ConfigError
+        A text is no condition, or two contradict each other.
+    """
+    condition: dict[str, Any] = {}
+    for text in texts:
+        match = _GIVEN.match(text)
+        if match is None:
+            raise ConfigError(
+                f"--given must be NAME=VALUE, NAME<=VALUE or NAME>=VALUE, such as volatility=0.4, got {text!r}"
+            )
+        name, sign, value = match["name"], match["sign"], _value(match["value"])
+        if sign == "=":
+            new: Any = value
+        else:
+            if not isinstance(value, float):
+                raise ConfigError(f"--given {text}: {sign} needs a number, not {value!r}")
+            new = (None, value) if sign == "<=" else (value, None)
+        condition[name] = _both(name, condition[name], new) if name in condition else new
+    return condition
+
+
+def _value(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _both(name: str, old: Any, new: Any) -> tuple[Any, Any]:
+    """Lower bound of one text and upper bound of the other."""
+    if isinstance(old, tuple) and isinstance(new, tuple) and (old[0] is None) != (new[0] is None):
+        return (old[0] if new[0] is None else new[0], old[1] if new[1] is None else new[1])
+    raise ConfigError(f"--given says {name} twice; give it once, or one >= and one <=")
+
+
+def _fact(name: str, columns: Sequence[str], covariates: Sequence[str]) -> tuple[str, int | None]:
+    """Fact and asset that a name speaks of."""
+    if name in FACTS:
+        return name, None
+    if name in columns:
+        return "return", columns.index(name)
+    asset, _, fact = name.rpartition(":")
+    if asset in columns and fact in FACTS:
+        return fact, columns.index(asset)
+    possible = [*FACTS, "regime", *covariates, *columns]
+    close = difflib.get_close_matches(name, [*possible, *(f"{c}:{f}" for c in columns for f in FACTS)], 1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    shown = ", ".join(possible[:12]) + (", …" if len(possible) > 12 else "")
+    raise ConfigError(
+        f"there is no condition {name!r}; {hint}possible: {shown}; a fact of one asset is written {columns[0]}:return; "
+        "other data must be learned first, with fit --condition-on"
+    )
+
+
+def _bounds(name: str, fact: str, value: Any) -> tuple[float, float]:
+    least, most, _ = _POSSIBLE[fact]
+    if not isinstance(value, tuple):
+        number = _number(name, fact, value)
+        if fact == "drawdown":
+            raise ConfigError(f"{name} needs bounds such as {name}>={number:g} or ({number:g}, None), not one value")
+        return number, number
+    if len(value) != 2 or value == (None, None):
+        raise ConfigError(f"{name} needs (low, high), of which one may be None, not {value!r}")
+    low, high = (end if v is None else _number(name, fact, v) for v, end in zip(value, (least, most), strict=True))
+    if low > high:
+        raise ConfigError(f"no path can have {name} >= {low:g} and <= {high:g}; the lower bound must come first")
+    return low, high
+
+
+def _number(name: str, fact: str, value: Any) -> float:
+    least, most, expected = _POSSIBLE[fact]
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    strict = fact in ("volatility", "return")
+    if not math.isfinite(number) or not least <= number <= most or (strict and number == least):
+        raise ConfigError(f"{name} must be {expected}, not {value!r}")
+    return number
+
+
+def _regime(value: Any) -> str:
+    if value not in NAMES:
+        raise ConfigError(f"regime must be one of {', '.join(NAMES)}, not {value!r}; `tsgan info` shows what they are")
+    return str(value)
+
+
+def _is_series(value: Any) -> bool:
+    return isinstance(value, list | np.ndarray | pd.Series) and np.ndim(value) == 1

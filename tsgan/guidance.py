@@ -1,0 +1,126 @@
+"""How covariates change the law of the next return: a part of the generator that is silent where none is given.
+
+With c the covariates of a step, of which each may be unknown, and everything else as in :mod:`tsgan.generator`::
+
+    log variance = keep (log variance from the memory) + a . c + h(c, log base)     keep = product of (1 - k_j), j known
+    mean         = mean from the memory + b . c
+
+and innovations of their own, since what a covariate explains need not be explained by heavy tails. Where nothing is
+known the law is the one without covariates, to the bit. In training each covariate is hidden at random, so that any
+of them can be given alone, as in classifier-free guidance (Ho and Salimans 2022).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from tsgan.innovation import Innovation, InnovationFamily, innovation_family
+
+_MEAN_SCALE = 0.05  # of the normal prior on b: returns are hard to foretell
+_WIDTH = 16
+
+
+class Guidance(nn.Module):
+    """Effect of covariates on the one-step law of every asset.
+
+    Parameters
+    ----------
+    assets : number of assets
+    blocks : inputs of each covariate; the last of a block says whether it is known, and all are 0 where it is not
+    """
+
+    neutral: Tensor
+    known: Tensor
+
+    def __init__(self, assets: int, blocks: Sequence[int]) -> None:
+        super().__init__()
+        inputs = sum(blocks)
+        self.blocks = tuple(blocks)
+        self.variance = nn.Parameter(torch.zeros(assets, inputs))
+        self.mean = nn.Parameter(torch.zeros(assets, inputs))
+        self.forget = nn.Parameter(torch.full((assets, len(blocks)), -2.0))
+        self.hidden = nn.Parameter(torch.randn(assets, inputs + 1, _WIDTH) / math.sqrt(inputs + 1))
+        self.hidden_bias = nn.Parameter(torch.zeros(assets, 1, _WIDTH))
+        self.output = nn.Parameter(torch.zeros(assets, _WIDTH, 1))
+        self.skew = nn.Parameter(torch.zeros(assets))
+        self.tail = nn.Parameter(torch.full((assets,), 0.5))
+        self.calm = nn.Parameter(torch.zeros(assets))
+        self.register_buffer("neutral", torch.zeros(assets))
+        flags = torch.cumsum(torch.tensor(self.blocks), 0) - 1
+        self.register_buffer("known", flags, persistent=False)
+
+    @torch.no_grad()
+    def start_from(self, skew: Tensor, tail: Tensor, calm: Tensor) -> None:
+        """Begin with the innovations of the law without covariates."""
+        for mine, theirs in ((self.skew, skew), (self.tail, tail), (self.calm, calm)):
+            mine.copy_(theirs)
+
+    def prepare(self, neutral: Tensor | None = None) -> GuidedStep:
+        """Everything that does not change from step to step; with ``neutral`` instead of the level of the fit."""
+        tail = 0.3 + nn.functional.softplus(self.tail)
+        family = innovation_family(0.5 * self.skew, tail, 0.7 * torch.tanh(self.calm))
+        return GuidedStep(self, family, self.neutral if neutral is None else neutral)
+
+    def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
+        """Groups for an optimiser: only the network decays."""
+        network = [self.hidden, self.hidden_bias, self.output]
+        linear = [self.variance, self.mean, self.forget, self.skew, self.tail, self.calm]
+        return [{"params": network, "weight_decay": weight_decay}, {"params": linear, "weight_decay": 0.0}]
+
+    def penalty(self) -> Tensor:
+        """Minus the log prior of the mean's weights: a scalar."""
+        return 0.5 * (self.mean / _MEAN_SCALE).square().sum()
+
+    def shift(self, given: Tensor) -> Tensor:
+        """What is added to the mean: (n, inputs) -> (n, assets)."""
+        return given @ self.mean.T
+
+    def log_variance(self, given: Tensor, remembered: Tensor, base: Tensor) -> Tensor:
+        """Log variance with covariates from the one without, both before they are made neutral.
+
+        (n, inputs), (assets, n), (assets, n) -> (assets, n)
+        """
+        known = given[:, self.known]
+        keep = torch.addcmul(torch.ones_like(known), torch.sigmoid(self.forget)[:, None], known, value=-1).prod(-1)
+        inputs = torch.cat((given.expand(len(base), -1, -1), base[..., None]), -1)
+        hidden = torch.tanh(torch.baddbmm(self.hidden_bias, inputs, self.hidden))
+        network = torch.bmm(hidden, self.output).squeeze(-1)
+        return keep * remembered + self.variance @ given.T + network
+
+
+class GuidedStep(NamedTuple):
+    """What is the same at every step: the effect of covariates, its innovations and its neutral level."""
+
+    guidance: Guidance
+    family: InnovationFamily
+    neutral: Tensor
+
+    def __call__(
+        self, given: Tensor, base: Tensor, remembered: Tensor, variance: Tensor, calmness: Tensor, without: Innovation
+    ) -> tuple[Tensor, Innovation]:
+        """Log variance (assets, n) and innovation where something is known; elsewhere those without covariates.
+
+        Parameters
+        ----------
+        given : (n, inputs)
+        base, remembered, variance : (assets, n) log of the base, log variance before and after it is made neutral
+        calmness : (n, assets)
+        without : innovation without covariates
+        """
+        some = given[:, self.guidance.known].any(-1)
+        guided = self.guidance.log_variance(given, remembered, base) - self.neutral[:, None]
+        within = self.family.at(calmness)
+        fields = (torch.where(some[:, None], b, a) for a, b in zip(without, within, strict=True))
+        return torch.where(some, guided, variance), Innovation(*fields)
+
+
+def hide(given: Tensor, blocks: Sequence[int], share: float, rng: torch.Generator) -> Tensor:
+    """Make covariates unknown at random, each with a probability, for all steps of a row: (n, ..., inputs)."""
+    kept = torch.rand((len(given), len(blocks)), generator=rng, device=given.device) >= share
+    kept = kept.repeat_interleave(torch.tensor(blocks, device=given.device), 1)
+    return given * kept.reshape(len(given), *[1] * (given.dim() - 2), -1)

@@ -23,6 +23,7 @@ from tsgan.cli.fit import fit
 from tsgan.cli.info import info
 from tsgan.cli.plot import plot
 from tsgan.cli.sample import sample
+from tsgan.cli.update import update
 from tsgan.errors import TrainingError, TsganError
 
 USAGE, TRAINING, INTERRUPTED, BROKEN_PIPE = 2, 3, 130, 141  # the last two: 128 + SIGINT, 128 + SIGPIPE, as shells do
@@ -53,7 +54,7 @@ def _help(command: Callable[..., None]) -> str:
     return f"{text}\b\nExamples:\n{textwrap.indent(examples, '  ')}"
 
 
-for _command in (fit, sample, evaluate, backtest, plot, info, data):
+for _command in (fit, update, sample, evaluate, backtest, plot, info, data):
     app.command(help=_help(_command))(_command)
 
 
@@ -79,6 +80,7 @@ def tsgan(
     tsgan sample --n 1000 --out synth.csv      1,000 paths of 252 steps
     tsgan evaluate prices.csv synth.csv        real beside synthetic
     tsgan backtest prices.csv                  VaR and ES of every date, put on trial
+    tsgan update model.tsgan prices.csv        new rows, without a new fit
     """
 
 

@@ -382,7 +382,7 @@ def _range(present: pd.Series[Any]) -> str:
 def _refuse_constant(frame: pd.DataFrame) -> None:
     values = frame.to_numpy()
     constant = (values == values[:1]).all(axis=0)
-    if len(frame) > 1 and constant.any():
+    if len(frame) > 2 and constant.any():  # two rows: one quiet step, such as a new row after the last known
         good = [str(name) for name in frame.columns[~constant]]
         remedy = f"leave it out with {_columns_option(good)}" if good else "use prices that move"
         bad = [str(name) for name in frame.columns[constant]]

@@ -557,4 +557,4 @@ def _require_known(wanted: list[str], available: list[str]) -> None:
     close = difflib.get_close_matches(unknown.lower(), folded, n=1)
     guess = f"; did you mean {folded[close[0]]!r}?" if close else "."
     listed = ", ".join(available[:40]) + (f" and {len(available) - 40:,} more" if len(available) > 40 else "")
-    raise DataError(f"there is no column {unknown!r}{guess} Available for --columns: {listed}")
+    raise DataError(f"there is no column {unknown!r}{guess} Available: {listed}")

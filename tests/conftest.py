@@ -37,6 +37,14 @@ def prices() -> pd.DataFrame:
 
 
 @pytest.fixture(scope="session")
+def later(prices: pd.DataFrame) -> pd.DataFrame:
+    """The same prices and the 12 rows that came since."""
+    longer = price_frame(garch_returns(712, 0), ["GARCH"])
+    pd.testing.assert_frame_equal(longer.iloc[:701], prices, check_freq=False)
+    return longer
+
+
+@pytest.fixture(scope="session")
 def panel() -> pd.DataFrame:
     """Three assets: one calm, one wild, two of them correlated."""
     r = garch_returns(700, 1, 3) * [0.1, 1.0, 3.0]

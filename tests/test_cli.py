@@ -32,7 +32,7 @@ from tsgan.errors import ConfigError, DataWarning, TrainingError
 from tsgan.files import atomic_path
 from tsgan.procedure import Progress
 
-COMMANDS = ("fit", "sample", "evaluate", "backtest", "plot", "info", "data")
+COMMANDS = ("fit", "update", "sample", "evaluate", "backtest", "plot", "info", "data")
 ROWS = 700
 
 

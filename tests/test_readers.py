@@ -472,7 +472,7 @@ def test_long_table_faults(write: Any) -> None:
         read_prices(write(text.format(4, "B", "n/k")), columns=["B"])
     with pytest.warns(DataWarning, match=r"'A' 2020-01-02 \+1\.099"):
         assert read_prices(write(text.format(4, "B", "n/k")), columns=["A"]).shape == (2, 1)
-    with pytest.raises(DataError, match=r"no column 'C'.*Available for --columns: A, B"):
+    with pytest.raises(DataError, match=r"no column 'C'.*Available: A, B"):
         read_prices(write(text.format(4, "B", 5)), columns=["C"])
 
 
@@ -534,7 +534,7 @@ def test_columns_are_selected_in_the_order_asked_for() -> None:
 
 
 def test_unknown_column_lists_what_there_is() -> None:
-    with pytest.raises(DataError, match=r"no column 'spyy'; did you mean 'SPY'\? Available for --columns: SPY, QQQ"):
+    with pytest.raises(DataError, match=r"no column 'spyy'; did you mean 'SPY'\? Available: SPY, QQQ"):
         read_prices(prices("SPY,QQQ"), columns=["spyy"])
 
 

@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from tsgan import procedure
 from tsgan.calendars import Calendar, infer_calendar, iso
 from tsgan.config import Config, check_whole
+from tsgan.continuation import check_continues, new_returns
 from tsgan.datasets import check_prices
 from tsgan.device import random_stream, resolve_device, threads_for
 from tsgan.errors import ConfigError, DataError, ModelFileError
@@ -34,7 +35,8 @@ Prices = pd.DataFrame | pd.Series
 StartPrice = float | Mapping[str, float] | pd.Series
 
 _CHUNK = 512  # paths computed together; always so many, so that path i never depends on how many are asked for
-_NEAR = 5  # steps after the training data within which a history still continues its memory
+_NEAR = 5  # steps after the last known date within which prices still continue its memory
+_REFITTED = "Refitted to "  # how the sentence of a refit begins, so that the next one replaces it
 
 
 class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotations
@@ -54,6 +56,10 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         What held-out days said about the law, beside the classical methods.
     columns_ : list of str
         Names of the assets.
+    dates_, last_price_ : DatetimeIndex and (assets,) array
+        All dates that are known, and the prices of the last.
+    fitted_until_ : Timestamp
+        Last date that the law was fitted to; those after it came by :meth:`update`.
 
     Examples
     --------
@@ -136,10 +142,45 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
                 "scores": {str(steps): score for steps, score in choice.scores.items()},
                 "verdict": choice.verdict,
                 "training": {"choosing": [list(r) for r in choice.records], "final": [list(r) for r in records]},
+                "fitted_rows": len(prices),
                 "fingerprint": _fingerprint(prices),
                 "versions": _versions(),
             },
         )
+        return self
+
+    def update(
+        self, prices: Prices, *, refit: bool = False, progress: Callable[[Progress], None] | None = None
+    ) -> Self:
+        """Take in the rows after the last known date; paths, states and dates go on from the new last row.
+
+        The law stays the one that was fitted, unless ``refit`` asks for another. If anything fails, nothing changes.
+
+        Parameters
+        ----------
+        prices : prices of the same assets: the new rows alone, or the whole history downloaded again. Where they reach
+            back to known dates, the first new return and the last price are of their own level, since adjusted prices
+            change with every dividend
+        refit : fit the law anew to all rows, with the steps that :meth:`fit` chose; about half of a fit, no verdict
+        progress : as in :meth:`fit`, called by a refit
+
+        Raises
+        ------
+        DataError
+            There is no new row, rows between are missing, or these are not prices of the same market.
+        TrainingError
+            Nothing usable came of a refit.
+        sklearn.exceptions.NotFittedError
+            There is no model yet.
+        """
+        check_is_fitted(self, "law_")
+        prices = self._check_history(prices, min_rows=1)
+        check_continues(prices, self.dates_, self._near_end(), self.returns_, self.law_.scaling.deviation)
+        added = new_returns(prices, self.dates_, self.returns_, self.last_price_)
+        returns = np.concatenate((self.returns_, added))
+        dates = pd.DatetimeIndex(self.dates_.append(prices.index[-len(added) :]))
+        law, fit = self._refit(returns, dates, progress or (lambda _: None)) if refit else (self.law_, self.fit_)
+        self._set(law, returns, dates, prices.iloc[-1].to_numpy(), self.columns_, self.calendar_, fit)
         return self
 
     def plan(self, prices: Prices) -> dict[str, Any]:
@@ -185,8 +226,8 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         ----------
         n_samples : number of paths
         length : steps of each
-        start : "stationary" starts each path from the market's state on a random training date, "last" from the
-            state at the end of the training data
+        start : "stationary" starts each path from the market's state on a random known date, "last" from the state
+            after the last of them
         history : prices of the same assets; every path continues from their last row, in state, price and date
         condition : reserved for scenarios, not possible yet
         start_price : price before the first step, one number or one an asset; the last known row's by default
@@ -220,8 +261,8 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
 
         Parameters
         ----------
-        history : prices of the same assets; what came before is the training data's end where they follow it, and
-            taken to be usual elsewhere
+        history : prices of the same assets; what came before is what the model knows where they follow it, and taken
+            to be usual elsewhere
 
         Returns
         -------
@@ -237,9 +278,9 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         return self._states(self._check_history(history))
 
     def known_before(self, date: pd.Timestamp) -> int:
-        """Count the steps before a date that :meth:`states` remembers from the training data; 0 long after them."""
+        """Count the known steps before a date, which :meth:`states` remembers; 0 long after the last of them."""
         check_is_fitted(self, "law_")
-        if date > self.calendar_.after(self.dates_[-1], _NEAR)[-1]:
+        if date > self._near_end():
             return 0
         return max(0, int(self.dates_.searchsorted(date, side="right")) - 1)
 
@@ -282,9 +323,10 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
             days = _with_prefix(tensors, "noise.")
             noise = JointNoise(days["scores"], days["levels"], config.generator.blur, config.generator.neighbours)
             noise.load_state_dict(days)
-            law = Law(generator, noise.to(target), Scaling.of(returns, generator))
+            fit = {"fitted_rows": len(dates), **document["fit"]}  # files of before `update` do not say it
+            law = Law(generator, noise.to(target), Scaling.of(returns[: fit["fitted_rows"] - 1], generator))
             calendar = Calendar.from_dict(document["calendar"])
-            model._set(law, returns, dates, last_price, columns, calendar, document["fit"])
+            model._set(law, returns, dates, last_price, columns, calendar, fit)
         except (KeyError, RuntimeError, TypeError, ConfigError) as error:
             raise ModelFileError(f"{path} does not hold what a model of its format holds: {error}") from error
         return model
@@ -299,6 +341,7 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
             "rows": len(self.dates_),
             "dates": [iso(self.dates_[0]), iso(self.dates_[-1])],
             "last_price": dict(zip(self.columns_, self.last_price_.tolist(), strict=True)),
+            "fitted_until": iso(self.fitted_until_),
             "calendar": self.calendar_.description,
             "periods_per_year": self.periods_per_year_,
             "annual_volatility": dict(zip(self.columns_, deviation.tolist(), strict=True)),
@@ -316,12 +359,34 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         calendar: Calendar,
         fit: dict[str, Any],
     ) -> None:
-        self.law_, self.returns_, self.dates_, self.last_price_ = law, returns, dates, last_price
+        states = law.states(returns)  # first, since it can fail
+        self.law_, self.returns_, self.dates_, self.last_price_, self.states_ = law, returns, dates, last_price, states
         self.columns_, self.calendar_, self.fit_ = columns, calendar, fit
+        self.fitted_until_ = dates[fit["fitted_rows"] - 1]
         self.verdict_: list[str] = fit["verdict"]
         self.periods_per_year_ = self.periods_per_year or calendar.periods_per_year
         self.feature_names_in_, self.n_features_in_ = np.array(columns, dtype=object), len(columns)
-        self.states_ = law.states(returns)
+
+    def _refit(
+        self, returns: Floats, dates: pd.DatetimeIndex, report: Callable[[Progress], None]
+    ) -> tuple[Law, dict[str, Any]]:
+        """Fit the law to all returns with the chosen steps; the law, and what is then known about the fit."""
+        fit, config, device = self.fit_, self.config or Config(), resolve_device(self.device)
+        choice = procedure.Choice.from_dict({**fit, "records": fit["training"]["choosing"]})
+        with threads_for(len(self.columns_)):
+            law, records = procedure.fit_all(returns, choice, config, fit["seed"], device, report)
+        sentence = (
+            f"{_REFITTED}{len(dates):,} rows up to {iso(dates[-1])} with the steps chosen at the first fit; "
+            "the verdict is that of the first fit."
+        )
+        return law, {
+            **fit,
+            "verdict": [*(said for said in fit["verdict"] if not said.startswith(_REFITTED)), sentence],
+            "training": {**fit["training"], "final": [list(r) for r in records]},
+            "fitted_rows": len(dates),
+            "fingerprint": None,  # it is one of prices, of which only returns are known
+            "versions": _versions(),
+        }
 
     def _origin(self, start: str, history: Prices | None) -> tuple[torch.Tensor, Floats, pd.Timestamp]:
         """States that paths may start from, and the row that they continue."""
@@ -334,10 +399,10 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
     def _states(self, prices: pd.DataFrame) -> torch.Tensor:
         return self.law_.states(log_returns(prices.to_numpy()), self._memory_before(prices.index[0]))
 
-    def _check_history(self, history: Prices) -> pd.DataFrame:
+    def _check_history(self, history: Prices, min_rows: int = 2) -> pd.DataFrame:
         if isinstance(history, pd.Series) and len(self.columns_) == 1:
             history = history.to_frame(self.columns_[0])
-        prices = check_prices(history, min_rows=2)
+        prices = check_prices(history, min_rows=min_rows)
         missing = [name for name in self.columns_ if name not in prices.columns]
         if missing:
             raise DataError(
@@ -347,11 +412,15 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         return prices[self.columns_]
 
     def _memory_before(self, first: pd.Timestamp) -> Floats:
-        """Memory at a date: the training data's own where they reach it, the usual one elsewhere."""
+        """Memory at a date: that of the known returns where they reach it, the usual one elsewhere."""
         known = self.known_before(first)
         if not known:
             return self.law_.scaling.usual[..., None]
         return np.asarray(self.states_[min(known, len(self.returns_))].cpu().double().numpy())
+
+    def _near_end(self) -> pd.Timestamp:
+        """Last date on which prices may begin and still continue the known ones."""
+        return self.calendar_.after(self.dates_[-1], _NEAR)[-1]
 
     def _start_price(self, given: StartPrice) -> Floats:
         if isinstance(given, Mapping | pd.Series):

@@ -335,7 +335,7 @@ class _Model:
     seed: int
     """Of the fits, if the model has none"""
     seen_until: pd.Timestamp | None = None
-    """Last date of the training data of a model that came fitted"""
+    """Last date that a model that came fitted was fitted to"""
     name = "tsgan"
 
     @property
@@ -433,7 +433,7 @@ def _forecaster(model: TSGAN | Baseline | str, seed: int) -> _Forecaster:
     from tsgan.estimator import TSGAN
 
     if isinstance(model, TSGAN):
-        return _Model(model, seed, model.dates_[-1] if hasattr(model, "law_") else None)
+        return _Model(model, seed, model.fitted_until_ if hasattr(model, "law_") else None)
     if isinstance(model, str):
         if model not in BASELINES:
             raise ConfigError(f"there is no classical method {model!r}; there are {', '.join(BASELINES)}")

@@ -460,11 +460,11 @@ def _seen(
     model: TSGAN, prices: pd.DataFrame, first: pd.Timestamp, horizon: int, refit_every: int | None
 ) -> Sequence[str]:
     """Say where a model has seen what it forecasts."""
-    dates = getattr(model, "dates_", None)
+    last = getattr(model, "fitted_until_", None)
     origin = prices.index[int(prices.index.searchsorted(first)) - horizon]
-    if dates is None or refit_every is not None or dates[-1] <= origin:
+    if last is None or refit_every is not None or last <= origin:
         return ()
     return (
-        f"The model was fitted to prices up to {iso(dates[-1])}, after the first origin, {iso(origin)}: these figures "
+        f"The model was fitted to prices up to {iso(last)}, after the first origin, {iso(origin)}: these figures "
         "are no test of it.",
     )

@@ -56,12 +56,35 @@ def load_model(path: Path, device: str = "auto") -> TSGAN:
     return TSGAN.load(path, device=device)
 
 
-def read_real(path: Path, *, columns: str | None, missing: str, start: str | None, end: str | None) -> pd.DataFrame:
+def read_known(prices: Path, covariates: Path | None, names: Sequence[str] | None) -> pd.DataFrame | None:
+    """Read covariates: all or some columns of their own file, or columns of the prices'."""
+    if covariates is None and not names:
+        return None
+    from tsgan.datasets import read_covariates
+
+    if covariates is None:
+        return read_covariates(prices, columns=names)
+    table = read_covariates(covariates)
+    beside = [name for name in names or [] if name not in table]
+    if beside:
+        table = table.join(read_covariates(prices, columns=beside), how="outer")
+    return table if names is None else table[list(names)]
+
+
+def read_real(
+    path: Path,
+    *,
+    columns: str | None,
+    missing: str,
+    start: str | None,
+    end: str | None,
+    leave_out: Sequence[str] = (),
+) -> pd.DataFrame:
     """Read prices; ``columns`` are names separated by commas."""
     from tsgan.datasets import read_prices
 
     wanted = None if columns is None else _names(columns)
-    return read_prices(path, columns=wanted, missing=missing, start=start, end=end)
+    return read_prices(path, columns=wanted, leave_out=leave_out, missing=missing, start=start, end=end)
 
 
 def read_pair(

@@ -8,7 +8,7 @@ import typer
 
 from tsgan.cli import options
 from tsgan.cli.console import say_json, say_values
-from tsgan.cli.files import read_config, read_real, require_writable
+from tsgan.cli.files import read_config, read_known, read_real, require_writable
 from tsgan.cli.progress import progress_on_stderr
 from tsgan.config import CRITICS, Config
 
@@ -20,6 +20,16 @@ def fit(
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The model file to write.")] = Path("model.tsgan"),
     columns: options.Columns = None,
     missing: options.MissingPrices = options.Missing.ERROR,
+    condition_on: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--condition-on",
+            metavar="NAME",
+            help="Column that paths can be conditioned on, numbers or categories; repeatable.",
+            show_default="all of --covariates",
+        ),
+    ] = None,
+    covariates: options.Covariates = None,
     start: options.From = None,
     end: options.To = None,
     critic: Annotated[
@@ -67,6 +77,7 @@ def fit(
     --------
     tsgan fit prices.csv
     tsgan fit etfs.parquet --columns SPY,QQQ,TLT --from 2010 --calendar NYSE
+    tsgan fit prices.csv --condition-on VIX --covariates vix.csv
     tsgan fit prices.csv --critic both --steps 300 --seed 1 --out both.tsgan
     """
     require_writable(out, force=force)
@@ -74,19 +85,25 @@ def fit(
 
     from tsgan.estimator import TSGAN
 
-    table = read_real(prices, columns=columns, missing=missing, start=start, end=end)
+    known = read_known(prices, covariates, condition_on)
+    table = read_real(prices, columns=columns, leave_out=condition_on or [], missing=missing, start=start, end=end)
     model = TSGAN(
-        config=settings, random_state=seed, device=device, calendar=calendar, periods_per_year=periods_per_year
+        config=settings,
+        condition_on=condition_on,
+        random_state=seed,
+        device=device,
+        calendar=calendar,
+        periods_per_year=periods_per_year,
     )
     if dry_run:
-        plan = model.plan(table)
+        plan = model.plan(table, covariates=known)
         say_json(plan) if json else say_values(plan)
         return
     begin = time.monotonic()
     checkpoint = out.with_name(out.name + ".ckpt")
     try:
         with progress_on_stderr(quiet=quiet) as progress:
-            model.fit(table, progress=progress, checkpoint=checkpoint, resume=resume)
+            model.fit(table, covariates=known, progress=progress, checkpoint=checkpoint, resume=resume)
     except KeyboardInterrupt as stop:
         if checkpoint.exists():
             stop.add_note(f"the same command with --resume goes on from {checkpoint}")

@@ -44,6 +44,15 @@ MissingPrices = Annotated[
     Missing,
     typer.Option("--missing", help="Refuse missing prices, or drop the rows that miss one; none is ever filled."),
 ]
+Covariates = Annotated[
+    Path | None,
+    typer.Option(
+        "--covariates",
+        metavar="FILE",
+        help="CSV or Parquet file of what the market is conditioned on, with dates of its own.",
+        show_default="columns of PRICES",
+    ),
+]
 From = Annotated[
     str | None,
     typer.Option("--from", metavar="DATE", help="First date to use, such as 2010 or 2010-01-04.", show_default="first"),

@@ -1,9 +1,10 @@
 """``tsgan sample``: draw price paths from a model."""
 
+from dataclasses import asdict
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -27,6 +28,14 @@ class Kind(StrEnum):
     RETURNS = "returns"
 
 
+class MissingCovariates(StrEnum):
+    """What to do about covariates that are not given."""
+
+    IGNORE = "ignore"
+    HISTORY = "history"
+    ERROR = "error"
+
+
 def sample(
     model: Annotated[Path, typer.Option("--model", metavar="FILE", help="The model file.")] = Path("model.tsgan"),
     n: Annotated[int, typer.Option("--n", metavar="N", min=1, help="Number of paths.")] = 1000,
@@ -41,6 +50,32 @@ def sample(
         Path | None,
         typer.Option("--history", metavar="PRICES", help="Prices at whose end the paths begin instead."),
     ] = None,
+    given: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--given",
+            metavar="NAME=X|NAME<=X|NAME>=X",
+            help="What paths satisfy; repeatable: volatility, trend, return, drawdown, regime, a covariate.",
+            show_default="nothing",
+        ),
+    ] = None,
+    like: Annotated[
+        str | None,
+        typer.Option(
+            "--like",
+            metavar="PERIOD",
+            help="Begin like a period of the data, 2008-09-01:2009-03-31 or a name such as lehman, as volatile as it.",
+            show_default="no period",
+        ),
+    ] = None,
+    covariates: Annotated[
+        Path | None,
+        typer.Option("--covariates", metavar="FILE", help="Covariates over the dates of the paths, a column each."),
+    ] = None,
+    missing: Annotated[
+        MissingCovariates,
+        typer.Option("--missing", help="Covariates not given: average over them, follow their own history, or refuse."),
+    ] = MissingCovariates.IGNORE,
     start_price: Annotated[
         str | None,
         typer.Option(
@@ -75,25 +110,43 @@ def sample(
     tsgan sample --n 1000 --out synth.csv
     tsgan sample --start last --length 10 --out next.parquet
     tsgan sample --history recent.csv --start-price 100 --out from100.csv
+    tsgan sample --given volatility=0.4 --given "return<=-0.2" --out crash.csv
+    tsgan sample --like lehman --out crisis.csv
     """
-    from tsgan.datasets import read_prices
+    from tsgan.conditions import parse_given
+    from tsgan.datasets import read_covariates, read_prices
     from tsgan.paths import check_suffix
 
     check_suffix(out)
     require_writable(out, force=force)
     price = None if start_price is None else parse_start_price(start_price)
     date = None if start_date is None else parse_start_date(start_date)
+    condition = parse_given(given or [])
     loaded = load_model(model, device)
     recent = None if history is None else read_prices(history)
+    if covariates is not None:
+        table = read_covariates(covariates)
+        condition |= {name: table[name] for name in table.columns if name not in condition}
     paths = loaded.sample(
-        n, length, start=start.value, history=recent, start_price=price, start_date=date, random_state=seed
+        n,
+        length,
+        start=start.value,
+        history=recent,
+        condition=condition,
+        like=like,
+        missing=missing.value,
+        start_price=price,
+        start_date=date,
+        random_state=seed,
     )
     rows = paths.save(out, kind.value)
+    met = paths.conditioning
     if json:
-        say_json({"out": str(out), "kind": kind, "rows": rows, "paths": n, "length": length, "assets": paths.columns})
+        size: dict[str, Any] = {"rows": rows, "paths": n, "length": length, "assets": paths.columns}
+        say_json({"out": str(out), "kind": kind, **size, "conditioning": met and asdict(met)})
     elif not quiet:
-        size = f"{counted(n, 'path')} × {counted(length, 'step')}, {counted(len(paths.columns), 'asset')}"
-        print(f"wrote {counted(rows, 'row')} ({size}) to {out}")
+        shape = f"{counted(n, 'path')} × {counted(length, 'step')}, {counted(len(paths.columns), 'asset')}"
+        print(*met.sentences(n) if met else (), f"wrote {counted(rows, 'row')} ({shape}) to {out}", sep="\n")
 
 
 def parse_start_price(text: str) -> float | dict[str, float]:

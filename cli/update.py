@@ -7,7 +7,7 @@ import typer
 
 from tsgan.cli import options
 from tsgan.cli.console import counted, say_json
-from tsgan.cli.files import load_model, require_writable
+from tsgan.cli.files import load_model, read_known, require_writable
 from tsgan.cli.progress import progress_on_stderr
 
 
@@ -22,6 +22,7 @@ def update(
     refit: Annotated[
         bool, typer.Option("--refit", help="Fit the law anew to all rows, with the steps chosen at the first fit.")
     ] = False,
+    covariates: options.Covariates = None,
     missing: options.MissingPrices = options.Missing.ERROR,
     device: options.Device = "auto",
     force: options.Force = False,
@@ -46,12 +47,13 @@ def update(
     from tsgan.calendars import iso
     from tsgan.datasets import read_prices
 
-    known = len(loaded.dates_)
+    rows = len(loaded.dates_)
     table = read_prices(prices, columns=loaded.columns_, missing=missing)
+    known = read_known(prices, covariates, loaded.covariates_.names)
     with progress_on_stderr(quiet=quiet or not refit) as progress:
-        loaded.update(table, refit=refit, progress=progress)
+        loaded.update(table, covariates=known, refit=refit, progress=progress)
     loaded.save(target)
-    added = loaded.dates_[known:]
+    added = loaded.dates_[rows:]
     ends = [iso(added[0]), iso(added[-1])]
     if json:
         result = {"out": str(target), "rows_added": len(added), "dates_added": ends, "refitted": refit}

@@ -2,6 +2,6 @@
 
 from tsgan.datasets.builtin import load
 from tsgan.datasets.checks import check_prices
-from tsgan.datasets.readers import read_prices
+from tsgan.datasets.readers import read_covariates, read_prices
 
-__all__ = ["check_prices", "load", "read_prices"]
+__all__ = ["check_prices", "load", "read_covariates", "read_prices"]

@@ -73,7 +73,7 @@ def check_prices(
         raise ConfigError(f"missing must be 'error' or 'drop', got {missing!r}; missing prices are never filled")
     prices = _as_table(frame)
     prices = _with_named_columns(prices)
-    prices = _with_ordered_dates(prices)
+    prices = with_ordered_dates(prices)
     prices = _as_floats(prices)
     prices = _between(prices, start, end)
     _refuse_infinite(prices)
@@ -118,7 +118,8 @@ def _with_named_columns(frame: pd.DataFrame) -> pd.DataFrame:
 # index ---------------------------------------------------------------------------------------------------------------
 
 
-def _with_ordered_dates(frame: pd.DataFrame) -> pd.DataFrame:
+def with_ordered_dates(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with an index of ascending, unique dates without time zone."""
     if not len(frame):
         raise DataError("the table has column names but no rows; expected one row for each date")
     dates = naive_dates(frame.index)

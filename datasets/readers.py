@@ -21,10 +21,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tsgan.datasets.checks import check_prices, counted, iso, naive_dates, require_numbers, warn
+from tsgan.datasets.checks import (
+    check_prices,
+    counted,
+    iso,
+    naive_dates,
+    require_numbers,
+    warn,
+    with_ordered_dates,
+)
 from tsgan.errors import ConfigError, DataError
 
-__all__ = ["read_prices"]
+__all__ = ["read_covariates", "read_prices"]
 
 DATE_NAMES = frozenset({"date", "datetime", "timestamp", "time", "day", "data"})
 TICKER_NAMES = frozenset({"ticker", "tickers", "tic", "symbol", "asset", "instrument", "security", "stock", "coin"})
@@ -41,6 +49,7 @@ def read_prices(
     source: str | os.PathLike[str] | pd.DataFrame | pd.Series[Any],
     *,
     columns: str | Sequence[str] | None = None,
+    leave_out: Sequence[str] = (),
     missing: str = "error",
     start: str | datetime.date | None = None,
     end: str | datetime.date | None = None,
@@ -61,6 +70,8 @@ def read_prices(
     columns : str or sequence of str, optional
         The assets to keep, in this order; nothing else is validated. In a bar file also one of its own columns
         (``"Open"``).
+    leave_out : sequence of str
+        Columns that are no prices, such as covariates; they may be absent.
     missing : {"error", "drop"}
         Refuse missing prices, or keep the rows that are complete in all columns.
     start, end : str or date, optional
@@ -87,11 +98,42 @@ def read_prices(
     if wanted == []:
         raise ConfigError("columns is empty; name at least one, or leave it out to use all")
     table, stem = _table(source)
+    table = table[[label for label in table.columns if label not in leave_out]] if leave_out else table
     prices = _one_column_an_asset(_dated(table), stem, wanted)
     if wanted is not None:
         prices = _selected(prices, wanted)
     require_numbers(prices)  # before sorting, while the row numbers are those of the source
     return check_prices(prices, missing=missing, start=start, end=end)
+
+
+def read_covariates(
+    source: str | os.PathLike[str] | pd.DataFrame, *, columns: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Read what a market is conditioned on: numbers or categories, in the file formats of `read_prices`.
+
+    Parameters
+    ----------
+    source : path or DataFrame
+        Dates and a column a covariate; values may be missing.
+    columns : sequence of str, optional
+        The covariates to keep, in this order.
+
+    Returns
+    -------
+    DataFrame
+        Numbers or text, index ``date``, ascending.
+
+    Raises
+    ------
+    DataError
+        The source cannot be read, or lacks a column.
+    """
+    table = _dated(_table(source)[0])
+    table = table.set_axis([str(name) for name in table.columns], axis=1)
+    if columns is not None:
+        _require_known(list(columns), list(table.columns))
+        table = table[list(columns)]
+    return with_ordered_dates(table)
 
 
 def _table(source: object) -> tuple[pd.DataFrame, str | None]:

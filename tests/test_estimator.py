@@ -125,7 +125,7 @@ def test_start_price_and_start_date(panel_model: TSGAN) -> None:
         ({"n_samples": 5, "start_price": -1}, "start_price must be finite and > 0"),
         ({"n_samples": 5, "start_price": {"X": 1}}, "start_price needs one price for each of GARCH"),
         ({"n_samples": 5, "start_date": "soon"}, "start_date must be a date"),
-        ({"n_samples": 5, "condition": {"volatility": 0.4}}, "condition= is not possible"),
+        ({"n_samples": 5, "condition": {"volatilty": 0.4}}, "did you mean 'volatility'"),
         ({"n_samples": 5, "random_state": -1}, "random_state must be a whole number"),
     ],
 )

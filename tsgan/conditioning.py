@@ -13,16 +13,17 @@ from torch import Tensor
 
 from tsgan.device import random_stream
 from tsgan.errors import ConfigError
-from tsgan.events import Aim, Goal, fact
+from tsgan.events import NEAR, Aim, Goal, fact
 from tsgan.joint import Noise
 from tsgan.law import Law
 from tsgan.returns import Floats
 from tsgan.splitting import POPULATION, Population, effective_samples, split
 
 _LEVEL_SPREAD = 0.3  # what the volatility of later years misses that of a training history by, in logs, on 78 series
+_CHUNK = 512  # paths computed together; always so many, so that path i never depends on how many are asked for
 _PILOT = 2048
 _WAIT = 1 / 64  # share of paths that reach the goal by chance, above which waiting for them is shorter
-_POPULATIONS = 1
+_BATCHES = 32  # of paths that are waited for, where each path has a value of its own
 _ORIGIN_MOVES = 0.2
 _PILOT_KEY, _WAIT_KEY, _SPLIT_KEY = 0, 1, 2
 
@@ -44,6 +45,21 @@ class Conditioning:
     probability: float | None
     interval: tuple[float, float] | None
 
+    def sentences(self, n: int) -> list[str]:
+        """What a person should know about n paths."""
+        said = []
+        if self.probability is not None and self.interval is not None:
+            low, high = self.interval
+            said.append(
+                f"{100 * self.probability:.3g} % of all paths do what was asked for "
+                f"(95 % interval {100 * low:.3g} to {100 * high:.3g} %)"
+            )
+        if self.effective_samples < 0.99 * n:
+            said.append(
+                f"the {n:,} paths have common ancestors: they are worth {self.effective_samples:,.0f} independent ones"
+            )
+        return said
+
 
 class Particles(NamedTuple):
     """Everything random about n paths."""
@@ -55,35 +71,63 @@ class Particles(NamedTuple):
     noise: Noise
 
 
+class Scene(NamedTuple):
+    """Where paths start and what surrounds them."""
+
+    law: Law
+    states: Tensor
+    """(origins, assets, 3, half-lives) the state at each place where a path may start"""
+    drift: Floats
+    """(assets,) what is added to every log return"""
+    given: Tensor | None = None
+    """(length, inputs) covariates that are the same on every path, 0 where they are not given"""
+    history: Tensor | None = None
+    """(time, inputs) covariates that follow their own history, 0 where they do not; the end goes on at the start"""
+    starts: Tensor | None = None
+    """(origins,) row of the history that conditions the first step from each origin"""
+
+    def follow(self, origin: Tensor, noise: Noise) -> Floats:
+        """Log returns (n, length, assets) from origins (n,) by given random numbers."""
+        given = self.given
+        if given is not None:
+            given = given.expand(len(origin), -1, -1)
+            if self.history is not None and self.starts is not None:
+                steps = torch.arange(given.shape[1], device=given.device)
+                given = given + self.history[(self.starts[origin][:, None] + steps) % len(self.history)]
+        return self.law.follow(self.states[origin], noise, given=given) + self.drift
+
+    def draw(self, n: int, length: int, rng: torch.Generator) -> tuple[Tensor, Noise]:
+        """Origins, all alike, and random numbers of n paths."""
+        origin = torch.randint(len(self.states), (n,), generator=rng, device=self.law.device)
+        return origin, self.law.noise.draw(n, length, rng)
+
+    def sample(self, n: int, length: int, seed: int) -> Floats:
+        """Log returns (n, length, assets), computed in chunks of a fixed size with one random stream a chunk."""
+        drawn = np.empty((n, length, len(self.drift)))
+        for chunk, first in enumerate(range(0, n, _CHUNK)):
+            rng = random_stream(seed, chunk, device=self.law.device)
+            drawn[first : first + _CHUNK] = self.follow(*self.draw(_CHUNK, length, rng))[: n - first]
+        return drawn
+
+
 class Reach:
-    """Paths of a law from given states to given goals: a problem for :mod:`tsgan.splitting`.
+    """Paths that reach goals: a problem for :mod:`tsgan.splitting`.
 
     Parameters
     ----------
-    law : where paths come from
-    states : (origins, assets, 3, half-lives) where they start, all alike
+    scene : where paths start and what surrounds them
     length : steps
     goals : what they must reach. For the value of a volatility the level of the volatility is uncertain, as it is
         between eras: log-normal around the law's with a deviation of 30 %.
-    drift : (assets,) what is added to every log return
     """
 
-    def __init__(
-        self,
-        law: Law,
-        states: Tensor,
-        length: int,
-        goals: tuple[Goal, ...],
-        drift: Floats,
-        periods_per_year: float,
-        seed: int,
-    ) -> None:
-        self.law, self.states, self.length, self.drift, self.seed = law, states, length, drift, seed
+    def __init__(self, scene: Scene, length: int, goals: tuple[Goal, ...], periods_per_year: float, seed: int) -> None:
+        self.scene, self.law, self.length, self.seed = scene, scene.law, length, seed
         self.levels = tuple(goal.asset for goal in goals if goal.is_value and goal.fact == "volatility")
         self.aim = Aim((), np.zeros((1, 1, 1)), 1.0)
-        pilot = self.paths(self.draw(_PILOT, self._stream(_PILOT_KEY)))
-        self.aim = Aim(goals, pilot, periods_per_year)
-        self.reached = float((self.distance(self.aim.adjust(pilot)) == 0).mean())
+        self.pilot = self.paths(self.draw(_PILOT, self.stream(_PILOT_KEY)))
+        self.aim = Aim(goals, self.pilot, periods_per_year)
+        self.reached = float((self.distance(self.aim.adjust(self.pilot)) == 0).mean())
 
     def sample(self, n: int) -> tuple[Floats, Conditioning]:
         """Draw n paths that all reach the goals; path i does not depend on n.
@@ -97,10 +141,9 @@ class Reach:
 
     def draw(self, n: int, rng: torch.Generator) -> Particles:
         """Random numbers of n paths."""
-        device = self.law.device
-        origin = torch.randint(len(self.states), (n,), generator=rng, device=device)
-        level = torch.randn((n, len(self.levels)), generator=rng, device=device)
-        return Particles(origin, level, self.law.noise.draw(n, self.length, rng))
+        level = torch.randn((n, len(self.levels)), generator=rng, device=self.law.device)
+        origin, noise = self.scene.draw(n, self.length, rng)
+        return Particles(origin, level, noise)
 
     def pick(self, particles: Particles, rows: NDArray[np.int64]) -> Particles:
         """Those of some paths."""
@@ -133,26 +176,27 @@ class Reach:
 
     def paths(self, particles: Particles) -> Floats:
         """Log returns (n, length, assets), taken onto a value that they have come very near to."""
-        returns = self.law.follow(self.states[particles.origin], particles.noise)
+        returns = self.scene.follow(particles.origin, particles.noise)
         for column, asset in zip(particles.level.T, self.levels, strict=True):
             chosen = slice(None) if asset is None else slice(asset, asset + 1)
-            centre = self._centre[chosen]
+            centre = self._mean[chosen]
             factor = np.exp(_LEVEL_SPREAD * column.cpu().double().numpy())[:, None, None]
             returns[:, :, chosen] = centre + factor * (returns[:, :, chosen] - centre)
-        return self.aim.adjust(returns + self.drift)
+        return self.aim.adjust(returns)
 
     def distance(self, paths: Floats) -> Floats:
         """How far paths are from the goals: (n,)."""
         return self.aim.distance(paths)
 
     @property
-    def _centre(self) -> Floats:
-        return np.asarray(self.law.generator.drift.cpu().double().numpy() * self.law.scaling.deviation)
+    def _mean(self) -> Floats:
+        """Mean log return of each asset: (assets,)."""
+        return self.law.drift + self.scene.drift
 
     def _wait(self, n: int) -> tuple[Floats, Conditioning]:
         found, tried, hits = [], 0, 0
         for chunk in range(math.ceil(n / POPULATION)):
-            rng, here = self._stream(_WAIT_KEY, chunk), 0
+            rng, here = self.stream(_WAIT_KEY, chunk), 0
             while here < POPULATION:
                 paths = self.paths(self.draw(2 * POPULATION, rng))
                 reached = paths[self.distance(paths) == 0]
@@ -162,10 +206,10 @@ class Reach:
         return np.concatenate(found)[:n], self._outcome("rejection", float(n), share, (1 - share) / hits)
 
     def _split(self, n: int) -> tuple[Floats, Conditioning]:
-        chunks = max(math.ceil(n / POPULATION), _POPULATIONS)
+        chunks = math.ceil(n / POPULATION)
         populations = []
         for chunk in range(chunks):
-            populations.append(split(self, self._stream(_SPLIT_KEY, chunk)))
+            populations.append(split(self, self.stream(_SPLIT_KEY, chunk)))
             self._require_reached(populations[-1])
         probabilities = np.exp([population.log_probability for population in populations])
         paths = np.concatenate([population.paths for population in populations])[:n]
@@ -194,8 +238,65 @@ class Reach:
             f"path has {facts}; ask for less, or for a longer path (length)"
         )
 
-    def _stream(self, *keys: int) -> torch.Generator:
+    def stream(self, *keys: int) -> torch.Generator:
+        """Random numbers of a part of the work."""
         return random_stream(self.seed, 1, *keys, device=self.law.device)
+
+
+def reach_each(
+    scene: Scene, length: int, goal: Goal, values: Floats, periods_per_year: float, seed: int
+) -> tuple[Floats, Conditioning]:
+    """Paths whose returns have one given value each: (n,) values -> (n, length, assets).
+
+    Values that are alike, within a tenth of a return's deviation in logs, are reached together, by paths that chance
+    brings there or by splitting; then each path is taken onto its own value by moving every step alike.
+
+    Raises
+    ------
+    ConfigError
+        A value is out of reach.
+    """
+    wanted = np.log1p(values)
+    reach = Reach(scene, length, (), periods_per_year, seed)
+    width = NEAR * float(np.log1p(fact(reach.pilot, goal, periods_per_year)).std())
+    groups = np.round(wanted / width).astype(int)
+    returns, effective = np.empty((len(values), length, len(scene.drift))), 0.0
+    missing = {int(group): list(np.flatnonzero(groups == group)) for group in np.unique(groups)}
+    rng = reach.stream(_WAIT_KEY)
+    for _ in range(_BATCHES):
+        drawn = reach.paths(reach.draw(2 * POPULATION, rng))
+        found = np.round(np.log1p(fact(drawn, goal, periods_per_year)) / width).astype(int)
+        for group, rows in missing.items():
+            here = np.flatnonzero(found == group)[: len(rows)]
+            returns[rows[: len(here)]] = drawn[here]
+            effective += len(here)
+            del rows[: len(here)]
+        missing = {group: rows for group, rows in missing.items() if rows}
+    for group, rows in missing.items():
+        value = float(np.expm1(group * width))
+        near = Reach(scene, length, (goal._replace(low=value, high=value),), periods_per_year, seed)
+        returns[rows], conditioning = near.sample(len(rows))
+        effective += conditioning.effective_samples
+    chosen = slice(None) if goal.asset is None else slice(goal.asset, goal.asset + 1)
+    miss = wanted - np.log1p(fact(returns, goal, periods_per_year))
+    returns[:, :, chosen] += (miss / length)[:, None, None]
+    return returns, Conditioning("by value", effective, None, None)
+
+
+def with_trend(
+    scene: Scene, length: int, goals: tuple[Goal, ...], assets: list[int], periods_per_year: float, seed: int
+) -> Scene:
+    """Make up for what goals about the volatility do to the mean returns of some assets, whose trend was asked for.
+
+    Wild paths fall more often than calm ones do; moving every step alike changes no volatility.
+    """
+    volatilities = tuple(goal for goal in goals if goal.fact == "volatility")
+    if not volatilities:
+        return scene
+    paths, _ = Reach(scene, length, volatilities, periods_per_year, seed).sample(_PILOT)
+    drift, lost = scene.drift.copy(), scene.law.drift + scene.drift - paths.mean(axis=(0, 1))
+    drift[assets] += lost[assets]
+    return scene._replace(drift=drift)
 
 
 def _shuffled(steps: Tensor, keys: Tensor) -> Tensor:

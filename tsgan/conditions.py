@@ -54,6 +54,11 @@ class Wish(NamedTuple):
     regime: str | None
     covariates: dict[str, Any]
 
+    def trending(self, assets: int) -> list[int]:
+        """Positions of the assets whose trend is asked for, among so many."""
+        asked = {asset for asset, _ in self.trends}
+        return [asset for asset in range(assets) if None in asked or asset in asked]
+
 
 def understand(condition: Condition | None, columns: Sequence[str], covariates: Sequence[str]) -> Wish:
     """Take a condition apart.

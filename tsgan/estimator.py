@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
@@ -18,23 +18,28 @@ from sklearn.utils.validation import check_is_fitted
 
 from tsgan import procedure
 from tsgan.calendars import Calendar, infer_calendar, iso
+from tsgan.conditioning import Reach, reach_each, with_trend
+from tsgan.conditions import Condition, understand
 from tsgan.config import Config, check_whole
 from tsgan.continuation import check_continues, new_returns
+from tsgan.covariates import Covariates, Inputs, known_at
 from tsgan.datasets import check_prices
-from tsgan.device import random_stream, resolve_device, threads_for
+from tsgan.datasets.checks import naive_dates
+from tsgan.device import resolve_device, threads_for
 from tsgan.errors import ConfigError, DataError, ModelFileError
 from tsgan.fitting import build
 from tsgan.joint import JointNoise
 from tsgan.law import Law, Scaling
 from tsgan.paths import Paths
 from tsgan.procedure import Progress
+from tsgan.regimes import Regimes
 from tsgan.returns import Floats, log_returns
+from tsgan.scenes import MISSING, Known, Missing, goals_of, scene_of
 from tsgan.store import FORMAT_VERSION, read_model, write_model
 
 Prices = pd.DataFrame | pd.Series
 StartPrice = float | Mapping[str, float] | pd.Series
 
-_CHUNK = 512  # paths computed together; always so many, so that path i never depends on how many are asked for
 _NEAR = 5  # steps after the last known date within which prices still continue its memory
 _REFITTED = "Refitted to "  # how the sentence of a refit begins, so that the next one replaces it
 
@@ -45,6 +50,8 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
     Parameters
     ----------
     config : sizes, steps and rates of the fit; None for the defaults
+    condition_on : names of covariates, columns of the prices or of ``covariates``, that paths can be conditioned on;
+        None takes all columns of ``covariates``
     random_state : seed of the fit; the same seed gives the same model on the same machine and device
     device : auto, cpu, cuda, cuda:1 or mps
     calendar : an exchange such as NYSE, whose sessions the dates of paths follow; None infers the pattern of the data
@@ -73,12 +80,14 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         self,
         *,
         config: Config | None = None,
+        condition_on: Sequence[str] | None = None,
         random_state: int | None = None,
         device: str = "auto",
         calendar: str | None = None,
         periods_per_year: float | None = None,
     ) -> None:
         self.config = config
+        self.condition_on = condition_on
         self.random_state = random_state
         self.device = device
         self.calendar = calendar
@@ -89,6 +98,7 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         prices: Prices,
         y: None = None,
         *,
+        covariates: pd.DataFrame | None = None,
         progress: Callable[[Progress], None] | None = None,
         checkpoint: str | PathLike[str] | None = None,
         resume: bool = False,
@@ -99,6 +109,8 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         ----------
         prices : frame with a DatetimeIndex and a column an asset, or a series; all > 0, none missing
         y : ignored, scikit-learn passes it
+        covariates : frame with a DatetimeIndex and a column a covariate, numbers or categories, on any dates; what is
+            known at one price is used for the return to the next, and missing values are unknown
         progress : called with a :class:`~tsgan.procedure.Progress` again and again
         checkpoint : file that keeps what is known halfway; remove it when the model is saved
         resume : use the checkpoint if it belongs to the same data, configuration and seed
@@ -113,22 +125,25 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
             Nothing usable came of it.
         """
         config, device = self.config or Config(), resolve_device(self.device)
+        prices, table = self._covariates_apart(prices, covariates)
         prices = check_prices(prices, min_rows=procedure.rows_needed(config))
         index = pd.DatetimeIndex(prices.index)
+        learned, inputs = _learned(table, index)
         calendar = infer_calendar(index, self.calendar)
         seed = _seed(self.random_state)
         report = progress or (lambda _: None)
         returns, dates = log_returns(prices.to_numpy()), index[1:]
 
-        key = _fingerprint(prices, repr((config, seed, version("tsgan"))))
+        known = Inputs(inputs[:-1], learned.blocks) if learned.each else None
+        key = _fingerprint(prices, repr((config, seed, version("tsgan"), learned)), inputs.tobytes().hex())
         checkpoint = Path(checkpoint) if checkpoint else None
         choice = procedure.load_checkpoint(checkpoint, key) if checkpoint and resume else None
         with threads_for(prices.shape[1]):
             if choice is None:
-                choice = procedure.choose(returns, dates, config, seed, device, report)
+                choice = procedure.choose(returns, dates, config, seed, device, report, known)
                 if checkpoint:
                     procedure.save_checkpoint(checkpoint, key, choice)
-            law, records = procedure.fit_all(returns, choice, config, seed, device, report)
+            law, records = procedure.fit_all(returns, choice, config, seed, device, report, known)
         self._set(
             law,
             returns,
@@ -136,6 +151,8 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
             prices.iloc[-1].to_numpy(),
             list(prices.columns),
             calendar,
+            learned,
+            inputs,
             {
                 "seed": seed,
                 "steps": choice.steps,
@@ -150,7 +167,12 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         return self
 
     def update(
-        self, prices: Prices, *, refit: bool = False, progress: Callable[[Progress], None] | None = None
+        self,
+        prices: Prices,
+        *,
+        covariates: pd.DataFrame | None = None,
+        refit: bool = False,
+        progress: Callable[[Progress], None] | None = None,
     ) -> Self:
         """Take in the rows after the last known date; paths, states and dates go on from the new last row.
 
@@ -161,6 +183,7 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         prices : prices of the same assets: the new rows alone, or the whole history downloaded again. Where they reach
             back to known dates, the first new return and the last price are of their own level, since adjusted prices
             change with every dividend
+        covariates : as in :meth:`fit`; those of the new rows are unknown where neither this nor prices have them
         refit : fit the law anew to all rows, with the steps that :meth:`fit` chose; about half of a fit, no verdict
         progress : as in :meth:`fit`, called by a refit
 
@@ -174,27 +197,38 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
             There is no model yet.
         """
         check_is_fitted(self, "law_")
+        table = _columns_of(self.covariates_.names, prices, covariates)
         prices = self._check_history(prices, min_rows=1)
         check_continues(prices, self.dates_, self._near_end(), self.returns_, self.law_.scaling.deviation)
         added = new_returns(prices, self.dates_, self.returns_, self.last_price_)
         returns = np.concatenate((self.returns_, added))
         dates = pd.DatetimeIndex(self.dates_.append(prices.index[-len(added) :]))
-        law, fit = self._refit(returns, dates, progress or (lambda _: None)) if refit else (self.law_, self.fit_)
-        self._set(law, returns, dates, prices.iloc[-1].to_numpy(), self.columns_, self.calendar_, fit)
+        new_inputs = self.covariates_.encode(
+            known_at(table.reindex(columns=self.covariates_.names), dates[-len(added) :])
+        )
+        inputs = np.concatenate((self.inputs_, new_inputs))
+        law, fit = self.law_, self.fit_
+        if refit:
+            law, fit = self._refit(returns, dates, inputs, progress or (lambda _: None))
+        last_price = prices.iloc[-1].to_numpy()
+        self._set(law, returns, dates, last_price, self.columns_, self.calendar_, self.covariates_, inputs, fit)
         return self
 
-    def plan(self, prices: Prices) -> dict[str, Any]:
+    def plan(self, prices: Prices, *, covariates: pd.DataFrame | None = None) -> dict[str, Any]:
         """Say what :meth:`fit` would do, after the same checks; trains nothing. Plain values."""
         config, device = self.config or Config(), resolve_device(self.device)
+        prices, table = self._covariates_apart(prices, covariates)
         prices = check_prices(prices, min_rows=procedure.rows_needed(config))
         index = pd.DatetimeIndex(prices.index)
         calendar = infer_calendar(index, self.calendar)
         train_end, choose_end = procedure.slices(len(prices) - 1)
-        generator, critics = build(prices.shape[1], config, 0, torch.device("cpu"))
+        learned, _ = _learned(table, index)
+        generator, critics = build(prices.shape[1], config, 0, torch.device("cpu"), learned.blocks)
         slices = {"trains": (1, train_end), "chooses": (train_end + 1, choose_end), "judges": (choose_end + 1, -1)}
         return {
             "rows": len(prices),
             "assets": list(prices.columns),
+            "covariates": {covariate.name: covariate.describe() for covariate in learned.each},
             "dates": [iso(index[0]), iso(index[-1])],
             "calendar": calendar.description,
             "periods_per_year": self.periods_per_year or calendar.periods_per_year,
@@ -215,7 +249,9 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         *,
         start: Literal["stationary", "last"] = "stationary",
         history: Prices | None = None,
-        condition: Mapping[str, float] | None = None,
+        condition: Condition | None = None,
+        like: str | None = None,
+        missing: Missing = "ignore",
         start_price: StartPrice | None = None,
         start_date: str | pd.Timestamp | None = None,
         random_state: int | None = None,
@@ -229,7 +265,14 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         start : "stationary" starts each path from the market's state on a random known date, "last" from the state
             after the last of them
         history : prices of the same assets; every path continues from their last row, in state, price and date
-        condition : reserved for scenarios, not possible yet
+        condition : what the paths satisfy, such as ``{"volatility": 0.4, "return": (None, -0.2)}``; all keys and
+            values are in :mod:`tsgan.conditions`. Facts of a path hold on every path, and ``paths.conditioning`` says
+            how rare that is. A DataFrame gives covariates over the dates of the paths
+        like : a period of the data, such as "2008-09-01:2009-03-31", or its name in :mod:`tsgan.scenarios`: paths start
+            in the state before it, with its volatility and its covariates over and over again, unless condition
+            says otherwise
+        missing : what to do about covariates that the model learned and condition does not give: "ignore" averages
+            over them, "history" lets them follow their own history from where the path starts, "error" refuses
         start_price : price before the first step, one number or one an asset; the last known row's by default
         start_date : paths begin at the first date of the calendar on or after it; by default they continue the
             last known row
@@ -247,14 +290,30 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         check_is_fitted(self, "law_")
         check_whole("n_samples", n_samples)
         check_whole("length", length)
-        if condition is not None:
-            raise ConfigError("condition= is not possible in this version; leave it out, or give history= instead")
         if start not in ("stationary", "last"):
             raise ConfigError(f"start must be 'stationary' or 'last', not {start!r}")
-        states, last_price, last_date = self._origin(start, history)
+        if missing not in MISSING:
+            raise ConfigError(f"missing must be one of {', '.join(MISSING)}, not {missing!r}")
+        if like is not None and (history is not None or start == "last"):
+            raise ConfigError("like= says where the paths start, as history= and start='last' do; give one of them")
+        after, last_price, last_date = self._end_of(history)
+        dates = self._dates(last_date, start_date, length)
         price = last_price if start_price is None else self._start_price(start_price)
-        returns = self._draw(states, n_samples, length, _seed(random_state))
-        return Paths(returns, price, self._dates(last_date, start_date, length), self.columns_)
+        known, wish = self._known(), understand(condition, self.columns_, self.covariates_.names)
+        if wish.each and len(wish.each[1]) != n_samples:
+            raise ConfigError(f"one return a path is {len(wish.each[1]):,} values for {n_samples:,} paths")
+        scene = scene_of(known, wish, like, after, start == "last", missing, dates)
+        goals, seed, year = goals_of(known, wish, like, length), _seed(random_state), self.periods_per_year_
+        if wish.trends:
+            scene = with_trend(scene, length, goals, wish.trending(len(self.columns_)), year, seed)
+        conditioning = None
+        if wish.each:
+            returns, conditioning = reach_each(scene, length, *wish.each, year, seed)
+        elif goals:
+            returns, conditioning = Reach(scene, length, goals, year, seed).sample(n_samples)
+        else:
+            returns = scene.sample(n_samples, length, seed)
+        return Paths(returns, price, dates, self.columns_, conditioning)
 
     def states(self, history: Prices) -> torch.Tensor:
         """Work out the market's state after each row of a history.
@@ -292,9 +351,11 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         tensors["returns"] = torch.tensor(self.returns_)
         tensors["dates"] = torch.tensor(self.dates_.to_numpy().astype("datetime64[us]").astype(np.int64))
         tensors["last_price"] = torch.tensor(self.last_price_)
+        tensors["covariates"] = torch.tensor(self.inputs_)
         document = {
             "config": (self.config or Config()).to_dict(),
             "parameters": {name: getattr(self, name) for name in ("random_state", "calendar", "periods_per_year")},
+            "covariates": self.covariates_.to_list(),
             "columns": self.columns_,
             "calendar": self.calendar_.to_dict(),
             "fit": self.fit_,
@@ -318,7 +379,10 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
             columns, returns = document["columns"], tensors.pop("returns").numpy()
             dates = pd.DatetimeIndex(tensors.pop("dates").numpy().astype("datetime64[us]"), name="date")
             last_price = tensors.pop("last_price").numpy()
-            generator, _ = build(len(columns), config, 0, target)
+            covariates = Covariates.from_list(document.get("covariates", []))  # older files have none
+            model.condition_on = covariates.names or None
+            inputs = tensors.pop("covariates", torch.zeros((len(dates), 0))).double().numpy()
+            generator, _ = build(len(columns), config, 0, target, covariates.blocks)
             generator.load_state_dict(_with_prefix(tensors, "generator."))
             days = _with_prefix(tensors, "noise.")
             noise = JointNoise(days["scores"], days["levels"], config.generator.blur, config.generator.neighbours)
@@ -326,7 +390,7 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
             fit = {"fitted_rows": len(dates), **document["fit"]}  # files of before `update` do not say it
             law = Law(generator, noise.to(target), Scaling.of(returns[: fit["fitted_rows"] - 1], generator))
             calendar = Calendar.from_dict(document["calendar"])
-            model._set(law, returns, dates, last_price, columns, calendar, fit)
+            model._set(law, returns, dates, last_price, columns, calendar, covariates, inputs, fit)
         except (KeyError, RuntimeError, TypeError, ConfigError) as error:
             raise ModelFileError(f"{path} does not hold what a model of its format holds: {error}") from error
         return model
@@ -344,6 +408,8 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
             "fitted_until": iso(self.fitted_until_),
             "calendar": self.calendar_.description,
             "periods_per_year": self.periods_per_year_,
+            "regimes": Regimes.of(self.returns_, self.periods_per_year_).describe(self.dates_),
+            "covariates": {covariate.name: covariate.describe() for covariate in self.covariates_.each},
             "annual_volatility": dict(zip(self.columns_, deviation.tolist(), strict=True)),
             "config": (self.config or Config()).to_dict(),
             **self.fit_,
@@ -357,24 +423,28 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         last_price: Floats,
         columns: list[str],
         calendar: Calendar,
+        covariates: Covariates,
+        inputs: Floats,
         fit: dict[str, Any],
     ) -> None:
         states = law.states(returns)  # first, since it can fail
         self.law_, self.returns_, self.dates_, self.last_price_, self.states_ = law, returns, dates, last_price, states
         self.columns_, self.calendar_, self.fit_ = columns, calendar, fit
+        self.covariates_, self.inputs_ = covariates, inputs
         self.fitted_until_ = dates[fit["fitted_rows"] - 1]
         self.verdict_: list[str] = fit["verdict"]
         self.periods_per_year_ = self.periods_per_year or calendar.periods_per_year
         self.feature_names_in_, self.n_features_in_ = np.array(columns, dtype=object), len(columns)
 
     def _refit(
-        self, returns: Floats, dates: pd.DatetimeIndex, report: Callable[[Progress], None]
+        self, returns: Floats, dates: pd.DatetimeIndex, inputs: Floats, report: Callable[[Progress], None]
     ) -> tuple[Law, dict[str, Any]]:
         """Fit the law to all returns with the chosen steps; the law, and what is then known about the fit."""
         fit, config, device = self.fit_, self.config or Config(), resolve_device(self.device)
         choice = procedure.Choice.from_dict({**fit, "records": fit["training"]["choosing"]})
+        known = Inputs(inputs[:-1], self.covariates_.blocks) if self.covariates_.each else None
         with threads_for(len(self.columns_)):
-            law, records = procedure.fit_all(returns, choice, config, fit["seed"], device, report)
+            law, records = procedure.fit_all(returns, choice, config, fit["seed"], device, report, known)
         sentence = (
             f"{_REFITTED}{len(dates):,} rows up to {iso(dates[-1])} with the steps chosen at the first fit; "
             "the verdict is that of the first fit."
@@ -388,11 +458,35 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
             "versions": _versions(),
         }
 
-    def _origin(self, start: str, history: Prices | None) -> tuple[torch.Tensor, Floats, pd.Timestamp]:
-        """States that paths may start from, and the row that they continue."""
+    def _covariates_apart(self, prices: Prices, covariates: pd.DataFrame | None) -> tuple[Prices, pd.DataFrame | None]:
+        """Prices without the columns that are covariates, and these, or None."""
+        names = list(self.condition_on or [])
+        if covariates is not None and not names:
+            names = [str(name) for name in covariates.columns]
+        if not names:
+            return prices, None
+        table = _columns_of(names, prices, covariates)
+        absent = [name for name in names if name not in table]
+        if absent:
+            raise DataError(f"there is no covariate {absent[0]!r}; it must be a column of the prices or of covariates")
+        mine = [name for name in names if isinstance(prices, pd.DataFrame) and name in prices.columns]
+        return (prices.drop(columns=mine) if mine else prices), table
+
+    def _known(self) -> Known:
+        return Known(
+            self.law_,
+            self.states_,
+            self.returns_,
+            self.dates_,
+            self.covariates_,
+            self.inputs_,
+            self.periods_per_year_,
+        )
+
+    def _end_of(self, history: Prices | None) -> tuple[torch.Tensor | None, Floats, pd.Timestamp]:
+        """State after a history, if there is one, and the row that paths continue."""
         if history is None:
-            states = self.states_[:-1] if start == "stationary" else self.states_[-1:]
-            return states, self.last_price_, self.dates_[-1]
+            return None, self.last_price_, self.dates_[-1]
         prices = self._check_history(history)
         return self._states(prices)[-1:], prices.iloc[-1].to_numpy(), prices.index[-1]
 
@@ -402,6 +496,8 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
     def _check_history(self, history: Prices, min_rows: int = 2) -> pd.DataFrame:
         if isinstance(history, pd.Series) and len(self.columns_) == 1:
             history = history.to_frame(self.columns_[0])
+        if isinstance(history, pd.DataFrame) and set(self.columns_) <= set(history.columns):
+            history = history[self.columns_]
         prices = check_prices(history, min_rows=min_rows)
         missing = [name for name in self.columns_ if name not in prices.columns]
         if missing:
@@ -444,15 +540,6 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
             raise ConfigError(f"start_date must be a date such as 2024-01-31, not {start_date!r}") from error
         return self.calendar_.after(first - pd.Timedelta(1, "us"), length)
 
-    def _draw(self, states: torch.Tensor, n: int, length: int, seed: int) -> Floats:
-        """Log returns (n, length, assets), computed in chunks of a fixed size with one random stream a chunk."""
-        drawn = np.empty((n, length, len(self.columns_)))
-        for chunk, first in enumerate(range(0, n, _CHUNK)):
-            rng = random_stream(seed, chunk, device=self.law_.device)
-            origins = torch.randint(len(states), (_CHUNK,), generator=rng, device=self.law_.device)
-            drawn[first : first + _CHUNK] = self.law_.run(states[origins], length, rng)[: n - first]
-        return drawn
-
 
 def _seed(random_state: int | None) -> int:
     if random_state is None:
@@ -460,6 +547,26 @@ def _seed(random_state: int | None) -> int:
     if isinstance(random_state, bool) or not isinstance(random_state, int | np.integer) or random_state < 0:
         raise ConfigError(f"random_state must be a whole number >= 0 or None, not {random_state!r}")
     return int(random_state)
+
+
+def _columns_of(names: Sequence[str], prices: Prices, covariates: pd.DataFrame | None) -> pd.DataFrame:
+    """Columns of the covariates' frame or, for those it lacks, of the prices; ordered by date, without time zone."""
+    columns: dict[str, Any] = {}
+    for frame in (prices, covariates):
+        if isinstance(frame, pd.DataFrame):
+            named = frame.set_axis(naive_dates(frame.index), axis=0)
+            columns |= {name: named[name] for name in names if name in frame.columns}
+    found = {name: columns[name][~columns[name].index.duplicated(keep="last")] for name in names if name in columns}
+    return pd.DataFrame(found, index=None if found else pd.DatetimeIndex([]))
+
+
+def _learned(table: pd.DataFrame | None, dates: pd.DatetimeIndex) -> tuple[Covariates, Floats]:
+    """Covariates of a table, and their inputs at the dates of the prices: (time + 1, inputs)."""
+    if table is None:
+        return Covariates(), np.zeros((len(dates), 0))
+    aligned = known_at(table, dates)
+    learned = Covariates.learn(aligned)
+    return learned, learned.encode(aligned)
 
 
 def _with_prefix(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

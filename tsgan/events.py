@@ -13,7 +13,7 @@ import numpy as np
 from tsgan.returns import Floats
 
 FACTS = ("return", "drawdown", "volatility", "trend")
-_NEAR = 0.1  # of the fact's deviation, how near a path must come to a value; a step of a year moves by 1/160 of its own
+NEAR = 0.1  # of the fact's deviation, how near a path must come to a value; a step of a year moves by 1/160 of its own
 _NEAR_VOLATILITY = 0.05  # in logs: the level of the volatility is uncertain by far more
 _EXACT = 2e-3  # portfolios are not quite linear in the returns; for one asset the value is met to rounding
 
@@ -77,7 +77,7 @@ class Aim:
                     centre = returns[:, :, chosen].mean(axis=1, keepdims=True)
                     returns[:, :, chosen] = centre + (returns[:, :, chosen] - centre) * np.exp(-miss)[:, None, None]
             else:
-                miss = np.clip(self._miss(returns, goal), -_NEAR * scale, _NEAR * scale)
+                miss = np.clip(self._miss(returns, goal), -NEAR * scale, NEAR * scale)
                 returns[:, :, chosen] -= (miss / returns.shape[1])[:, None, None]
         return returns
 

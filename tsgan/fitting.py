@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from tsgan.config import Config
+from tsgan.covariates import Inputs
 from tsgan.critics import ConvCritic, LSTMCritic
 from tsgan.device import random_stream
 from tsgan.drift import fit_drift
@@ -44,8 +45,7 @@ def fit_laws(
     seed: int,
     device: torch.device,
     on_step: Callable[[Record | None], None],
-    given: Floats | None = None,
-    blocks: Sequence[int] = (),
+    covariates: Inputs | None = None,
 ) -> Fit:
     """Fit on log returns and keep the law after some numbers of adversarial steps.
 
@@ -53,8 +53,9 @@ def fit_laws(
     ----------
     returns : (time, assets) log returns
     on_step : called with None when the warm start is done, then with the record of every step
-    given, blocks : (time, inputs) covariates of each step, and how many inputs each of them has
+    covariates : what is known before each step
     """
+    blocks = covariates.blocks if covariates else ()
     generator, critics = build(returns.shape[1], config, seed, device, blocks)
     momentum = fit_drift(returns, config.generator.half_lives, config.warm_start.momentum_scale)
     generator.momentum.copy_(torch.as_tensor(momentum))
@@ -63,7 +64,7 @@ def fit_laws(
     x = torch.as_tensor(returns / scaling.deviation, dtype=torch.float32, device=device)
     states = states_of(generator, returns, scaling)
     warm_start(generator, x, states[:-1], config.warm_start)
-    known = None if given is None else torch.as_tensor(given, dtype=torch.float32, device=device)
+    known = None if covariates is None else torch.as_tensor(covariates.values, dtype=torch.float32, device=device)
     if known is not None:
         guide(generator, x, states[:-1], known, config.warm_start, seed)
     noise = joint_noise(generator, x, states[:-1])

@@ -46,6 +46,11 @@ class Law(NamedTuple):
         """Where the law computes."""
         return self.generator.neutral.device
 
+    @property
+    def drift(self) -> Floats:
+        """(assets,) mean log return a step."""
+        return np.asarray(_array(self.generator.drift) * self.scaling.deviation)
+
     def standardise(self, returns: Floats) -> Tensor:
         """(time, assets) log returns -> standardised returns on the law's device."""
         return _tensor(returns / self.scaling.deviation, self.device)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,9 @@ from tsgan.calendars import iso
 from tsgan.errors import ConfigError
 from tsgan.files import atomic_path
 from tsgan.returns import Floats, prices_from
+
+if TYPE_CHECKING:
+    from tsgan.conditioning import Conditioning
 
 Kind = Literal["prices", "returns"]
 Bars = Literal["close", "ohlcv"]
@@ -34,6 +37,7 @@ class Paths:
     start_price : (assets,) prices that every path continues from, one step before its first date
     dates : (length,) dates of the steps
     columns : names of the assets
+    conditioning : how the paths came to satisfy a condition, and how rare that is; None where there was none
 
     Examples
     --------
@@ -44,8 +48,16 @@ class Paths:
     (3, (3, 2, 1))
     """
 
-    def __init__(self, returns: Floats, start_price: Floats, dates: pd.DatetimeIndex, columns: list[str]) -> None:
+    def __init__(
+        self,
+        returns: Floats,
+        start_price: Floats,
+        dates: pd.DatetimeIndex,
+        columns: list[str],
+        conditioning: Conditioning | None = None,
+    ) -> None:
         self.returns, self.start_price, self.dates, self.columns = returns, start_price, dates, columns
+        self.conditioning = conditioning
 
     @cached_property
     def prices(self) -> Floats:

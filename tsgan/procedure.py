@@ -19,6 +19,7 @@ import pandas as pd
 import torch
 
 from tsgan.config import Config
+from tsgan.covariates import Inputs
 from tsgan.errors import DataError, TrainingError, TrainingWarning
 from tsgan.files import atomic_path
 from tsgan.fitting import fit_laws
@@ -115,6 +116,7 @@ def choose(
     seed: int,
     device: torch.device,
     progress: Callable[[Progress], None],
+    covariates: Inputs | None = None,
 ) -> Choice:
     """Fit on the first slice, choose on the second, judge on the third.
 
@@ -122,13 +124,17 @@ def choose(
     ----------
     returns : (time, assets) log returns
     dates : (time,) their dates
+    covariates : what is known before each of them
     """
     from tsgan.evaluation.verdict import one_step_verdict
 
     train_end, choose_end = slices(len(returns))
     work = _work(config.training.steps)
     tracker = _Tracker(progress, "choosing the steps", 0, 2 * work)
-    fit = fit_laws(returns[:train_end], config, candidates(config.training.steps), seed + _CHOOSE, device, tracker)
+    early = covariates.until(train_end) if covariates else None
+    fit = fit_laws(
+        returns[:train_end], config, candidates(config.training.steps), seed + _CHOOSE, device, tracker, early
+    )
     scores = {
         steps: path_scores(law, returns[:choose_end], train_end, seed + _SCORE) for steps, law in fit.laws.items()
     }
@@ -143,6 +149,8 @@ def choose(
         verdict = one_step_verdict(fit.laws[steps], returns, choose_end, dates)
     except DataError as error:  # a forecast that cannot be scored is no reason to lose the fit
         verdict = [f"The last days could not be judged: {error}."]
+    if covariates:
+        verdict.append(_worth_of_covariates(fit.laws[steps], returns, covariates, choose_end))
     return Choice(steps, {k: float(s.mean()) for k, s in scores.items()}, verdict, fit.records)
 
 
@@ -153,6 +161,7 @@ def fit_all(
     seed: int,
     device: torch.device,
     progress: Callable[[Progress], None],
+    covariates: Inputs | None = None,
 ) -> tuple[Law, list[Record]]:
     """Fit to all rows with the chosen number of steps.
 
@@ -163,7 +172,7 @@ def fit_all(
     """
     before = _work(config.training.steps)
     tracker = _Tracker(progress, "training on all rows", before, before + _work(choice.steps))
-    fit = fit_laws(returns, config, [choice.steps], seed + _KEEP, device, tracker)
+    fit = fit_laws(returns, config, [choice.steps], seed + _KEEP, device, tracker, covariates)
     law = fit.laws[max(fit.laws)]
     if not all(torch.isfinite(value).all() for value in law.generator.state_dict().values()):
         raise TrainingError(
@@ -171,6 +180,21 @@ def fit_all(
             "look at the data with `tsgan fit --dry-run` (unadjusted splits? long runs of equal prices?)"
         )
     return law, fit.records
+
+
+def _worth_of_covariates(law: Law, returns: Floats, covariates: Inputs, first: int) -> str:
+    """Sentence on what the covariates add to the log score of the steps from ``first`` on."""
+    with torch.no_grad():
+        x, states = law.standardise(returns)[first:], law.states(returns)[first:-1]
+        given = torch.as_tensor(covariates.values[first:], dtype=x.dtype, device=x.device)
+        gain = law.generator.log_density(x, states, given=given) - law.generator.log_density(x, states)
+    mean, blocks = gain.mean(), torch.stack([part.mean() for part in gain.mean(1).tensor_split(_BLOCKS)])
+    error = float(blocks.std() / _BLOCKS**0.5)
+    worth = "" if mean > error else ": they foretell nothing beyond the returns themselves"
+    return (
+        f"The covariates raise the mean log score of the last {len(x):,} days by {float(mean):.4f} "
+        f"(standard error {error:.4f}){worth}."
+    )
 
 
 def save_checkpoint(path: Path, key: str, choice: Choice) -> None:

@@ -65,12 +65,11 @@ def split(problem: Problem[P], rng: torch.Generator) -> Population:
     particles = problem.draw(POPULATION, rng)
     paths = problem.paths(particles)
     distance, ancestors = problem.distance(paths), np.arange(POPULATION)
-    log_probability, rounds = 0.0, 0
+    log_probability = 0.0
     while True:
         level = float(np.quantile(distance, _KEEP, method="inverted_cdf"))
         near = np.flatnonzero(distance <= level)
         log_probability += math.log(len(near) / POPULATION)
-        rounds += 1
         if log_probability < math.log(_SMALLEST):
             return Population(paths, ancestors, log_probability, math.inf, level)
         chosen = near[_systematic(len(near), rng)]
@@ -84,7 +83,7 @@ def split(problem: Problem[P], rng: torch.Generator) -> Population:
             particles = _replaced(problem, particles, moved, accepted)
             paths[accepted], distance[accepted] = new_paths[accepted], new_distance[accepted]
         if level == 0:
-            return Population(paths, ancestors, log_probability, _relative_variance(ancestors, rounds), 0.0)
+            return Population(paths, ancestors, log_probability, _relative_variance(ancestors), 0.0)
 
 
 def effective_samples(facts: Floats, families: NDArray[np.int64]) -> float:
@@ -135,7 +134,10 @@ def join(*parts: Any) -> Any:
     return type(first)(*(join(*fields) for fields in zip(*parts, strict=True)))
 
 
-def _relative_variance(ancestors: NDArray[np.int64], rounds: int) -> float:
-    """Lee and Whiteley (2018), equation 7, of the estimated probability."""
+def _relative_variance(ancestors: NDArray[np.int64]) -> float:
+    """How much more often two paths share an ancestor than a path is drawn twice, in a population of its size.
+
+    Lee and Whiteley (2018), theorem 1, for copies that are as even as possible, which have no noise of their own.
+    """
     shares = np.bincount(ancestors) / POPULATION
-    return float(1 - (POPULATION / (POPULATION - 1)) ** rounds * (1 - (shares**2).sum()))
+    return float(1 - POPULATION / (POPULATION - 1) * (1 - (shares**2).sum()))

@@ -93,7 +93,8 @@ class Generator(nn.Module):
         """Groups for an optimiser: only the correcting network decays, the law's own parameters are free."""
         correction = [self.hidden, self.hidden_bias, self.output]
         law = [self.weights, self.persistence, self.skew, self.tail, self.calm]
-        return [{"params": correction, "weight_decay": weight_decay}, {"params": law, "weight_decay": 0.0}]
+        groups = [{"params": correction, "weight_decay": weight_decay}, {"params": law, "weight_decay": 0.0}]
+        return groups if self.guidance is None else groups + self.guidance.parameter_groups()
 
     def fix_neutral(self, states: Tensor) -> None:
         """Store what :meth:`prepare` would take from the states of real days."""

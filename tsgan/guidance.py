@@ -23,6 +23,7 @@ from tsgan.innovation import Innovation, InnovationFamily, innovation_family
 
 _MEAN_SCALE = 0.05  # of the normal prior on b: returns are hard to foretell
 _WIDTH = 16
+_DECAY = 1.0  # decoupled, of the network
 
 
 class Guidance(nn.Module):
@@ -66,11 +67,11 @@ class Guidance(nn.Module):
         family = innovation_family(0.5 * self.skew, tail, 0.7 * torch.tanh(self.calm))
         return GuidedStep(self, family, self.neutral if neutral is None else neutral)
 
-    def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
+    def parameter_groups(self) -> list[dict[str, Any]]:
         """Groups for an optimiser: only the network decays."""
         network = [self.hidden, self.hidden_bias, self.output]
         linear = [self.variance, self.mean, self.forget, self.skew, self.tail, self.calm]
-        return [{"params": network, "weight_decay": weight_decay}, {"params": linear, "weight_decay": 0.0}]
+        return [{"params": network, "weight_decay": _DECAY}, {"params": linear, "weight_decay": 0.0}]
 
     def penalty(self) -> Tensor:
         """Minus the log prior of the mean's weights: a scalar."""

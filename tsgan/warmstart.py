@@ -10,7 +10,6 @@ from tsgan.generator import Generator
 from tsgan.guidance import hide
 
 _HIDDEN = 0.5  # probability that a covariate is hidden from the law
-_GUIDANCE_DECAY = 1.0
 
 
 def warm_start(generator: Generator, x: Tensor, states: Tensor, config: WarmStartConfig) -> float:
@@ -61,7 +60,7 @@ def guide(generator: Generator, x: Tensor, states: Tensor, given: Tensor, config
     assert guidance is not None
     guidance.start_from(generator.skew, generator.tail, generator.calm)
     rng = torch.Generator(x.device).manual_seed(seed)
-    optimiser = torch.optim.AdamW(guidance.parameter_groups(_GUIDANCE_DECAY), config.learning_rate)
+    optimiser = torch.optim.AdamW(guidance.parameter_groups(), config.learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, config.steps)
     for _ in range(config.steps):
         loss = negative_log_posterior_given(generator, x, states, given, rng).sum()

@@ -1,0 +1,113 @@
+"""Guidance: silent where nothing is known, and otherwise the law that the covariates tell."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from tsgan import Config
+from tsgan.generator import Generator
+from tsgan.guidance import hide
+from tsgan.joint import known
+from tsgan.law import Scaling, states_of
+from tsgan.warmstart import guide, warm_start
+
+BLOCKS = (2, 3)
+
+
+def network(assets: int = 2) -> Generator:
+    torch.manual_seed(0)
+    net = Generator(assets, Config().generator, BLOCKS)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.add_(0.2 * torch.randn_like(parameter))
+    return net
+
+
+def states(net: Generator, n: int) -> torch.Tensor:
+    assets, half_lives = net.momentum.shape
+    return torch.rand(n, assets, 3, half_lives, generator=torch.Generator().manual_seed(1)) + 0.2
+
+
+def test_nothing_known_is_the_law_without_covariates_to_the_bit() -> None:
+    net = network()
+    s = states(net, 6)
+    without, silent = net.prepare()(s), net.prepare()(s, torch.zeros(6, 5))
+    for a, b in zip((*without[:2], *without[2]), (*silent[:2], *silent[2]), strict=True):
+        assert torch.equal(a.expand_as(b), b)
+
+
+def test_rows_do_not_touch_each_other() -> None:
+    net = network()
+    s, given = states(net, 6), torch.randn(6, 5)
+    given[2] = 0
+    mean, scale, innovation = net.prepare()(s, given)
+    alone = net.prepare()(s[2:3])
+    torch.testing.assert_close(mean[2:3], alone[0])
+    torch.testing.assert_close(scale[2:3], alone[1])
+    torch.testing.assert_close(innovation.tail[2:3], alone[2].tail)
+
+
+def test_runs_follow_the_steps_and_remember_around_their_own_mean() -> None:
+    net = network()
+    s, given = states(net, 4), torch.randn(4, 3, 5)
+    noise = torch.randn(4, 3, 2)
+    with torch.no_grad():
+        whole, end = net(s, known(noise), given=given)
+        first, middle = net(s, known(noise[:, :1]), given=given[:, :1])
+        rest, last = net(middle, known(noise[:, 1:]), given=given[:, 1:])
+        mean, scale, innovation = net.prepare()(s, given[:, 0])
+        own_mean = net.prepare()(s)[0]
+    torch.testing.assert_close(torch.cat((first, rest), 1), whole)
+    torch.testing.assert_close(last, end)
+    torch.testing.assert_close(whole[:, 0], mean + scale * innovation.from_normal(noise[:, 0]))
+    falling = (whole[:, 0] - own_mean).clamp(max=0).square()
+    kept = net.decay[0]
+    torch.testing.assert_close(middle[:, :, 0], kept * s[:, :, 0] + (1 - kept) * falling[..., None])
+
+
+def test_hidden_blocks_are_zero_as_a_whole_and_for_all_steps() -> None:
+    hidden = hide(torch.ones(4000, 7, 5), BLOCKS, 0.3, torch.Generator().manual_seed(0))
+    first, second = hidden[..., :2].flatten(1), hidden[..., 2:].flatten(1)
+    for block in (first, second):
+        assert (block == block[:, :1]).all()
+        assert block[:, 0].mean() == pytest.approx(0.7, abs=0.03)
+    assert (first[:, 0] * second[:, 0]).mean() == pytest.approx(0.49, abs=0.03)
+
+
+def test_the_law_given_a_covariate_is_learned() -> None:
+    """y = m(c) + s(c) z with z normal: heavy tails, volatility and mean are all the covariate's doing."""
+    rng = torch.Generator().manual_seed(0)
+    c = torch.randn(6000, 1, generator=rng)
+    y = 0.1 * c + torch.exp(0.7 * c - 0.3) * torch.randn(6000, 1, generator=rng)
+    y = (y / y.std()).double().numpy()
+    net = Generator(1, Config().generator, (2,))
+    scaling = Scaling.of(y, net)
+    x = torch.as_tensor(y / scaling.deviation, dtype=torch.float32)
+    s = states_of(net, y, scaling)[:-1]
+    given = torch.cat((c, torch.ones_like(c)), 1)
+    warm_start(net, x, s, Config().warm_start)
+    guide(net, x, s, given, Config().warm_start, 0)
+    with torch.no_grad():
+        unconditional = net.prepare()(s)[2]
+        ends = [net.prepare()(s, torch.tensor([[value, 1.0]]).expand(6000, 2)) for value in (-1.0, 1.0)]
+    ratio = (ends[1][1] / ends[0][1]).log().mean().item()
+    assert ratio == pytest.approx(1.4, abs=0.1)
+    scale = float(torch.exp(torch.tensor(-0.3)) / y.std())
+    difference = (ends[1][0] - ends[0][0]).mean().item()
+    assert math.copysign(1, difference) == 1
+    assert 0 < difference < 0.6 * scale
+    assert unconditional.tail.mean() < 0.85  # heavy-tailed without it
+    assert ends[0][2].tail.mean() > unconditional.tail.mean() + 0.05  # less so with it
+
+
+def test_meta_device_finds_no_stray_tensor() -> None:
+    net = network().to("meta")
+    out = net(
+        torch.empty(3, 2, 3, 10, device="meta"),
+        known(torch.empty(3, 4, 2, device="meta")),
+        given=torch.empty(3, 4, 5, device="meta"),
+    )[0]
+    assert out.device.type == "meta"

@@ -162,7 +162,8 @@ class TestModel:
         changed = market()
         changed.loc[changed.index[500] :, "fear"] = 99.0
         steps = [
-            Covariates((Covariate("fear", None),)).encode(known_at(m[["fear"]], m.index)) for m in (market(), changed)
+            Covariates((Covariate("fear", None),)).encode(known_at(m[["fear"]], pd.DatetimeIndex(m.index)))
+            for m in (market(), changed)
         ]
         assert np.array_equal(steps[0][:500], steps[1][:500])  # conditions of the first 500 returns
 
@@ -222,7 +223,7 @@ class TestModel:
         assert again.describe() == guided.describe()
         assert again.condition_on == ["mood", "fear"]
         for options in ({"condition": {"mood": "loud"}}, {"missing": "history"}, {}):
-            one, two = (m.sample(20, 30, random_state=0, **options).returns for m in (guided, again))  # type: ignore[arg-type]
+            one, two = (m.sample(20, 30, random_state=0, **options).returns for m in (guided, again))
             np.testing.assert_array_equal(one, two)
 
     def test_verdict_says_what_they_are_worth(self, guided: TSGAN) -> None:
@@ -296,5 +297,5 @@ def test_covariates_are_read_from_the_files_of_prices(tmp_path: Path) -> None:
     table().to_csv(tmp_path / "c.csv")
     read = read_covariates(tmp_path / "c.csv", columns=["mood", "VIX"])
     assert list(read.columns) == ["mood", "VIX"]
-    pd.testing.assert_index_equal(read.index, pd.DatetimeIndex(DATES.as_unit("us"), name="date", freq=None))
+    pd.testing.assert_index_equal(read.index, pd.DatetimeIndex(DATES.as_unit("us").to_numpy(), name="date"))
     np.testing.assert_allclose(read["VIX"], table()["VIX"])

@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from tsgan import Config
+from tsgan.fitting import joint_noise
 from tsgan.generator import Generator
 from tsgan.guidance import hide
 from tsgan.joint import known
 from tsgan.law import Scaling, states_of
-from tsgan.warmstart import guide, warm_start
+from tsgan.warmstart import GuidedLoss, guide, warm_start
 
 BLOCKS = (2, 3)
 
@@ -81,21 +82,21 @@ def test_the_law_given_a_covariate_is_learned() -> None:
     """y = m(c) + s(c) z with z normal: heavy tails, volatility and mean are all the covariate's doing."""
     rng = torch.Generator().manual_seed(0)
     c = torch.randn(6000, 1, generator=rng)
-    y = 0.1 * c + torch.exp(0.7 * c - 0.3) * torch.randn(6000, 1, generator=rng)
-    y = (y / y.std()).double().numpy()
+    raw = 0.1 * c + torch.exp(0.7 * c - 0.3) * torch.randn(6000, 1, generator=rng)
+    y = (raw / raw.std()).double().numpy()
     net = Generator(1, Config().generator, (2,))
     scaling = Scaling.of(y, net)
     x = torch.as_tensor(y / scaling.deviation, dtype=torch.float32)
     s = states_of(net, y, scaling)[:-1]
     given = torch.cat((c, torch.ones_like(c)), 1)
     warm_start(net, x, s, Config().warm_start)
-    guide(net, x, s, given, Config().warm_start, 0)
+    guide(net, GuidedLoss(x, s, given, joint_noise(net, x, s), rng), Config().warm_start)
     with torch.no_grad():
         unconditional = net.prepare()(s)[2]
         ends = [net.prepare()(s, torch.tensor([[value, 1.0]]).expand(6000, 2)) for value in (-1.0, 1.0)]
     ratio = (ends[1][1] / ends[0][1]).log().mean().item()
     assert ratio == pytest.approx(1.4, abs=0.1)
-    scale = float(torch.exp(torch.tensor(-0.3)) / y.std())
+    scale = math.exp(-0.3) / raw.std().item()
     difference = (ends[1][0] - ends[0][0]).mean().item()
     assert math.copysign(1, difference) == 1
     assert 0 < difference < 0.6 * scale

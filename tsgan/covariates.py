@@ -32,9 +32,9 @@ class Covariate(NamedTuple):
     in_logs: bool = False
     mean: float = 0.0
     deviation: float = 1.0
-    least: float = -np.inf
-    most: float = np.inf
-    """The range that was seen"""
+    least: float = 0.0
+    most: float = 0.0
+    """The range of the numbers that were seen"""
 
     @classmethod
     def learn(cls, name: str, values: pd.Series[Any]) -> Self:

@@ -21,10 +21,10 @@ from tsgan.law import Law, Scaling, states_of
 from tsgan.level import match_level
 from tsgan.returns import Floats
 from tsgan.training import Record, train
-from tsgan.warmstart import guide, negative_log_posterior, negative_log_posterior_given, warm_start
+from tsgan.warmstart import GuidedLoss, guide, negative_log_posterior, warm_start
 from tsgan.windows import Windows
 
-_INIT, _TRAIN, _LEVEL, _HIDE = 0, 1, 2, 3  # keys of the random streams of one fit
+_INIT, _TRAIN, _LEVEL, _GUIDE = 0, 1, 2, 3  # keys of the random streams of one fit
 
 
 class Fit(NamedTuple):
@@ -64,10 +64,13 @@ def fit_laws(
     x = torch.as_tensor(returns / scaling.deviation, dtype=torch.float32, device=device)
     states = states_of(generator, returns, scaling)
     warm_start(generator, x, states[:-1], config.warm_start)
-    known = None if covariates is None else torch.as_tensor(covariates.values, dtype=torch.float32, device=device)
-    if known is not None:
-        guide(generator, x, states[:-1], known, config.warm_start, seed)
     noise = joint_noise(generator, x, states[:-1])
+    given = x.new_zeros((len(x), 0))
+    guided = None
+    if covariates:
+        given = torch.as_tensor(covariates.values, dtype=torch.float32, device=device)
+        guided = GuidedLoss(x, states[:-1], given, noise, random_stream(seed, _GUIDE, device=device))
+        guide(generator, guided, config.warm_start)
     on_step(None)
 
     kept = {0: copy.deepcopy(generator)}
@@ -79,18 +82,14 @@ def fit_laws(
             kept[record.step] = copy.deepcopy(averaged)
         on_step(record)
 
-    hidden = random_stream(seed, _HIDE, device=device)
-
     def anchor(g: Generator) -> torch.Tensor:
         without = negative_log_posterior(g, x, states[:-1], config.warm_start).mean()
-        if known is None:
-            return without
-        return 0.5 * (without + negative_log_posterior_given(g, x, states[:-1], known, hidden).mean())
+        return without if guided is None else 0.5 * (without + guided(g).mean())
 
     stopped = train(
         generator,
         critics,
-        Windows(x, states, config.training.past, config.training.future, known, blocks),
+        Windows(x, states, config.training.past, config.training.future, given, blocks),
         noise,
         anchor,
         dataclasses.replace(config.training, steps=max(keep)),

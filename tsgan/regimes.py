@@ -41,10 +41,11 @@ class Regimes(NamedTuple):
         return edges[position], edges[position + 1]
 
     def describe(self, dates: pd.DatetimeIndex) -> dict[str, Any]:
-        """Bounds, share of the days, mean length and last stretch of every regime, as plain values."""
+        """The present regime; bounds, share of the days, mean length and longest stretch of each: plain values."""
         starts = np.flatnonzero(np.diff(self.labels, prepend=-1))
         kinds, lengths = self.labels[starts], np.diff(np.append(starts, len(self.labels)))
-        description = {}
+        now = {"regime": NAMES[self.labels[-1]], "since": iso(dates[starts[-1]])}
+        description: dict[str, Any] = {"now": now}
         for position, name in enumerate(NAMES):
             mine = np.flatnonzero(kinds == position)
             low, high = self.bounds(name)

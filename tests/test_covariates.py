@@ -16,6 +16,7 @@ from tsgan import TSGAN, Config, ConfigError, DataError, DataWarning
 from tsgan.cli.main import app
 from tsgan.covariates import Covariate, Covariates, Inputs, known_at
 from tsgan.datasets import read_covariates
+from tsgan.evaluation import rolling_forecasts
 from tsgan.fitting import fit_laws
 
 DATES = pd.bdate_range("2020-01-01", periods=60, name="date")
@@ -243,6 +244,17 @@ class TestModel:
         assert with_them.inputs_[800:, [2, 4]].all()
         assert not without.inputs_[800:].any()
         assert len(with_them.inputs_) == len(with_them.dates_) == 820
+
+    def test_forecasts_of_risk_are_from_prices_alone(self, guided: TSGAN) -> None:
+        whole, start = market(), "2018-01-10"
+        seen = pytest.warns(DataWarning, match="no test of it")
+        with seen:
+            plain = rolling_forecasts(guided, whole[["X"]], start)
+        with seen:
+            pd.testing.assert_frame_equal(rolling_forecasts(guided, whole, start), plain)
+        fresh = TSGAN(config=QUICK.with_training(steps=0), condition_on=["mood", "fear"], random_state=0, device="cpu")
+        refitted = rolling_forecasts(fresh, whole, start, refit_every=100)
+        assert refitted.shape == plain.shape
 
     def test_unknown_names_get_a_sentence(self) -> None:
         with pytest.raises(DataError, match="no covariate 'VIX'"):

@@ -347,11 +347,15 @@ class _Model:
         return int(max(self.model.law_.generator.config.half_lives)) if self.fitted else 0
 
     def columns_of(self, prices: Prices) -> pd.DataFrame:
-        if not self.fitted:
+        if not self.fitted:  # covariates take no part in forecasts
+            if isinstance(prices, pd.DataFrame):
+                prices = prices.drop(columns=list(self.model.condition_on or []), errors="ignore")
             return check_prices(prices, min_rows=2)
         own = self.model.columns_
         if isinstance(prices, pd.Series) and len(own) == 1:
             prices = prices.to_frame(own[0])
+        if isinstance(prices, pd.DataFrame) and set(own) <= set(prices.columns):
+            prices = prices[own]
         table = check_prices(prices, min_rows=2)
         missing = [name for name in own if name not in table.columns]
         if missing:
@@ -367,7 +371,7 @@ class _Model:
     def fit(self, prices: pd.DataFrame) -> _Model:
         from sklearn.base import clone
 
-        model = clone(self.model)
+        model = clone(self.model).set_params(condition_on=None)
         if model.random_state is None:
             model.set_params(random_state=self.seed)
         with warnings.catch_warnings():

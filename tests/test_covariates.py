@@ -253,7 +253,7 @@ class TestModel:
         with seen:
             pd.testing.assert_frame_equal(rolling_forecasts(guided, whole, start), plain)
         fresh = TSGAN(config=QUICK.with_training(steps=0), condition_on=["mood", "fear"], random_state=0, device="cpu")
-        refitted = rolling_forecasts(fresh, whole, start, refit_every=100)
+        refitted = rolling_forecasts(fresh, whole, start, refit_every=100, train_window=700)
         assert refitted.shape == plain.shape
 
     def test_unknown_names_get_a_sentence(self) -> None:

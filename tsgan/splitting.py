@@ -72,7 +72,7 @@ def split(problem: Problem[P], rng: torch.Generator) -> Population:
         log_probability += math.log(len(near) / POPULATION)
         if log_probability < math.log(_SMALLEST):
             return Population(paths, ancestors, log_probability, math.inf, level)
-        chosen = near[_systematic(len(near), rng)]
+        chosen = near[_copies(len(near), rng)]
         particles, paths, distance = problem.pick(particles, chosen), paths[chosen], distance[chosen]
         ancestors = ancestors[chosen]
         for _ in range(_MOVES if level > 0 else _LAST_MOVES):
@@ -114,10 +114,13 @@ def effective_samples(facts: Floats, families: NDArray[np.int64]) -> float:
     return float(n / (1 + (seen - 1) * correlation.max()))
 
 
-def _systematic(survivors: int, rng: torch.Generator) -> NDArray[np.int64]:
-    """Positions that copy every survivor as often as possible, the remainder at random: (POPULATION,)."""
+def _copies(survivors: int, rng: torch.Generator) -> NDArray[np.int64]:
+    """Positions that copy every survivor as often as possible, the remainder at random: (POPULATION,).
+
+    The first of them are all different, so that the first paths of a population are the least related.
+    """
     order = torch.randperm(survivors, generator=rng, device=rng.device).cpu().numpy()
-    return np.asarray(np.sort(np.resize(order, POPULATION)))
+    return np.asarray(np.resize(order, POPULATION))
 
 
 def _replaced(problem: Problem[P], old: P, new: P, rows: NDArray[np.int64]) -> P:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from tsgan.device import random_stream
 from tsgan.errors import ConfigError
-from tsgan.events import NEAR, Aim, Goal, fact
+from tsgan.events import NEAR, Aim, Goal, fact, portfolio
 from tsgan.joint import Noise
 from tsgan.law import Law
 from tsgan.returns import Floats
@@ -264,6 +265,8 @@ def reach_each(
     missing = {int(group): list(np.flatnonzero(groups == group)) for group in np.unique(groups)}
     rng = reach.stream(_WAIT_KEY)
     for _ in range(_BATCHES):
+        if not missing:
+            break
         drawn = reach.paths(reach.draw(2 * POPULATION, rng))
         found = np.round(np.log1p(fact(drawn, goal, periods_per_year)) / width).astype(int)
         for group, rows in missing.items():
@@ -284,19 +287,35 @@ def reach_each(
 
 
 def with_trend(
-    scene: Scene, length: int, goals: tuple[Goal, ...], assets: list[int], periods_per_year: float, seed: int
+    scene: Scene,
+    length: int,
+    goals: tuple[Goal, ...],
+    trends: Sequence[tuple[int | None, float]],
+    periods_per_year: float,
+    seed: int,
 ) -> Scene:
-    """Make up for what goals about the volatility do to the mean returns of some assets, whose trend was asked for.
+    """Make up for what changes the mean returns of the assets, None for all of them, whose trends were asked for.
 
-    Wild paths fall more often than calm ones do; moving every step alike changes no volatility.
+    Wild paths fall more often than calm ones do, and equal money in assets grows faster than they do on average. Moving
+    every step alike changes no volatility.
     """
     volatilities = tuple(goal for goal in goals if goal.fact == "volatility")
-    if not volatilities:
+    asked = {asset for asset, _ in trends}
+    together = None in asked and len(scene.drift) > 1
+    if volatilities:
+        paths, _ = Reach(scene, length, volatilities, periods_per_year, seed).sample(_PILOT)
+    elif together:
+        paths = scene.sample(_PILOT, length, seed)
+    else:
         return scene
-    paths, _ = Reach(scene, length, volatilities, periods_per_year, seed).sample(_PILOT)
-    drift, lost = scene.drift.copy(), scene.law.drift + scene.drift - paths.mean(axis=(0, 1))
-    drift[assets] += lost[assets]
-    return scene._replace(drift=drift)
+    added = np.zeros(len(scene.drift))
+    if volatilities:
+        mine = [asset for asset in range(len(added)) if None in asked or asset in asked]
+        added[mine] = (scene.law.drift + scene.drift - paths.mean(axis=(0, 1)))[mine]
+    if together:
+        paths = paths + added
+        added -= portfolio(paths).mean() - paths.mean()
+    return scene._replace(drift=scene.drift + added)
 
 
 def _shuffled(steps: Tensor, keys: Tensor) -> Tensor:

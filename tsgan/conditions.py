@@ -21,6 +21,7 @@ import difflib
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from numbers import Real
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -34,12 +35,13 @@ from tsgan.returns import Floats
 Condition: TypeAlias = Mapping[str, Any] | pd.DataFrame
 
 _POSSIBLE = {
-    "volatility": (0.0, math.inf, "a number > 0"),
-    "trend": (-math.inf, math.inf, "a number"),
-    "return": (-1.0, math.inf, "a number > -1"),
+    "volatility": (0.0, math.inf, "a number > 0, or (low, high)"),
+    "trend": (-math.inf, math.inf, "a number, or (low, high)"),
+    "return": (-1.0, math.inf, "a number > -1, or (low, high)"),
     "drawdown": (0.0, 1.0, "bounds between 0 and 1"),
 }
-_GIVEN = re.compile(r"\s*(?P<name>.+?)\s*(?P<sign><=|>=|=)\s*(?P<value>[^<>=]+?)\s*$")
+_LONGEST = 60  # characters of a value in a sentence
+_GIVEN = re.compile(r"\s*(?P<name>[^<>\n]+?)\s*(?P<sign><=|>=|=)\s*(?P<value>[^<>=]+?)\s*$")
 
 
 class Wish(NamedTuple):
@@ -53,11 +55,6 @@ class Wish(NamedTuple):
     """Assets, None for all, and the annualised mean log return that they are to have"""
     regime: str | None
     covariates: dict[str, Any]
-
-    def trending(self, assets: int) -> list[int]:
-        """Positions of the assets whose trend is asked for, among so many."""
-        asked = {asset for asset, _ in self.trends}
-        return [asset for asset in range(assets) if None in asked or asset in asked]
 
 
 def understand(condition: Condition | None, columns: Sequence[str], covariates: Sequence[str]) -> Wish:
@@ -75,7 +72,13 @@ def understand(condition: Condition | None, columns: Sequence[str], covariates: 
     """
     goals, trends, given = list[Goal](), list[tuple[int | None, float]](), dict[str, Any]()
     each, regime = None, None
-    for name, value in dict(condition if condition is not None else {}).items():
+    condition = {} if condition is None else condition
+    if not isinstance(condition, Mapping | pd.DataFrame):
+        raise ConfigError(
+            f'a condition is a dict of names and values, such as {{"volatility": 0.4}}, not {_shown(condition)}'
+        )
+    wishes: dict[Any, Any] = dict(condition)
+    for name, value in wishes.items():
         if name in covariates:
             given[name] = value
             continue
@@ -91,6 +94,7 @@ def understand(condition: Condition | None, columns: Sequence[str], covariates: 
             trends.append((asset, _number(name, fact, value)))
         else:
             goals.append(Goal(fact, asset, *_bounds(name, fact, value)))
+    _check_together(goals, trends, columns)
     return Wish(tuple(goals), each, tuple(trends), regime, given)
 
 
@@ -132,8 +136,10 @@ def _value(text: str) -> float | str:
 
 def _both(name: str, old: Any, new: Any) -> tuple[Any, Any]:
     """Lower bound of one text and upper bound of the other."""
-    if isinstance(old, tuple) and isinstance(new, tuple) and (old[0] is None) != (new[0] is None):
-        return (old[0] if new[0] is None else new[0], old[1] if new[1] is None else new[1])
+    if isinstance(old, tuple) and isinstance(new, tuple):
+        (low, high), (other_low, other_high) = old, new
+        if None in (low, other_low) and None in (high, other_high):
+            return (other_low if low is None else low, other_high if high is None else high)
     raise ConfigError(f"--given says {name} twice; give it once, or one >= and one <=")
 
 
@@ -143,11 +149,11 @@ def _fact(name: str, columns: Sequence[str], covariates: Sequence[str]) -> tuple
         return name, None
     if name in columns:
         return "return", columns.index(name)
-    asset, _, fact = name.rpartition(":")
+    asset, _, fact = str(name).rpartition(":")
     if asset in columns and fact in FACTS:
         return fact, columns.index(asset)
     possible = [*FACTS, "regime", *covariates, *columns]
-    close = difflib.get_close_matches(name, [*possible, *(f"{c}:{f}" for c in columns for f in FACTS)], 1)
+    close = difflib.get_close_matches(str(name), [*possible, *(f"{c}:{f}" for c in columns for f in FACTS)], 1)
     hint = f"did you mean {close[0]!r}? " if close else ""
     shown = ", ".join(possible[:12]) + (", …" if len(possible) > 12 else "")
     raise ConfigError(
@@ -163,31 +169,61 @@ def _bounds(name: str, fact: str, value: Any) -> tuple[float, float]:
         if fact == "drawdown":
             raise ConfigError(f"{name} needs bounds such as {name}>={number:g} or ({number:g}, None), not one value")
         return number, number
-    if len(value) != 2 or value == (None, None):
-        raise ConfigError(f"{name} needs (low, high), of which one may be None, not {value!r}")
+    if len(value) != 2 or all(v is None for v in value):
+        raise ConfigError(f"{name} needs (low, high), of which one may be None, not {_shown(value)}")
     low, high = (end if v is None else _number(name, fact, v) for v, end in zip(value, (least, most), strict=True))
     if low > high:
         raise ConfigError(f"no path can have {name} >= {low:g} and <= {high:g}; the lower bound must come first")
+    if fact == "drawdown" and low == most:
+        raise ConfigError(f"no path can have {name} >= {most:g}, since prices stay above 0; ask for less than {most:g}")
+    if fact == "drawdown" and low == high > 0:
+        raise ConfigError(f"{name} needs bounds that differ, of which one may be None, not {_shown(value)}")
     return low, high
 
 
 def _number(name: str, fact: str, value: Any) -> float:
     least, most, expected = _POSSIBLE[fact]
     try:
-        number = float(value)
-    except (TypeError, ValueError):
+        number = math.nan if isinstance(value, bool) or not isinstance(value, Real) else float(value)
+    except OverflowError:  # a whole number of more than 308 digits
         number = math.nan
     strict = fact in ("volatility", "return")
     if not math.isfinite(number) or not least <= number <= most or (strict and number == least):
-        raise ConfigError(f"{name} must be {expected}, not {value!r}")
+        raise ConfigError(f"{name} must be {expected}, not {_shown(value)}")
     return number
 
 
+def _check_together(goals: Sequence[Goal], trends: Sequence[tuple[int | None, float]], columns: Sequence[str]) -> None:
+    """Refuse facts that no path can have together: one under two names, or a whole and its part."""
+    alone = 0 if len(columns) == 1 else None  # of one asset, equal money in all is that asset
+    found = dict[tuple[str, int | None], Goal]()
+    for goal in goals:
+        same = (goal.fact, alone if goal.asset is None else goal.asset)
+        other = found.setdefault(same, goal)
+        low, high = max(goal.low, other.low), min(goal.high, other.high)
+        if low > high:
+            raise ConfigError(f"no path can have {goal.fact} >= {low:g} and <= {high:g}; leave out one of them")
+        found[same] = goal._replace(low=low, high=high)
+    if len(trends) > 1 and None in (asset for asset, _ in trends):
+        raise ConfigError(
+            "trend is that of equal money in all assets and cannot be given beside that of one asset; give the trend "
+            f"of each asset, such as {columns[0]}:trend"
+        )
+
+
 def _regime(value: Any) -> str:
-    if value not in NAMES:
-        raise ConfigError(f"regime must be one of {', '.join(NAMES)}, not {value!r}; `tsgan info` shows what they are")
-    return str(value)
+    if not isinstance(value, str) or value not in NAMES:
+        raise ConfigError(
+            f"regime must be one of {', '.join(NAMES)}, not {_shown(value)}; `tsgan info` shows what they are"
+        )
+    return value
 
 
 def _is_series(value: Any) -> bool:
-    return isinstance(value, list | np.ndarray | pd.Series) and np.ndim(value) == 1
+    return isinstance(value, list) or (isinstance(value, np.ndarray | pd.Series) and value.ndim == 1)
+
+
+def _shown(value: Any) -> str:
+    """A value in one line of a sentence."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

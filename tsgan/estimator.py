@@ -305,7 +305,7 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         scene = scene_of(known, wish, like, after, start == "last", missing, dates)
         goals, seed, year = goals_of(known, wish, like, length), _seed(random_state), self.periods_per_year_
         if wish.trends:
-            scene = with_trend(scene, length, goals, wish.trending(len(self.columns_)), year, seed)
+            scene = with_trend(scene, length, goals, wish.trends, year, seed)
         conditioning = None
         if wish.each:
             returns, conditioning = reach_each(scene, length, *wish.each, year, seed)

@@ -14,8 +14,9 @@ from tsgan.returns import Floats
 
 FACTS = ("return", "drawdown", "volatility", "trend")
 NEAR = 0.1  # of the fact's deviation, how near a path must come to a value; a step of a year moves by 1/160 of its own
-_NEAR_VOLATILITY = 0.05  # in logs: the level of the volatility is uncertain by far more
-_EXACT = 2e-3  # portfolios are not quite linear in the returns; for one asset the value is met to rounding
+_NEAR_VOLATILITY = 0.1  # in logs: the level of the volatility is uncertain by far more
+_ROUNDING = 1e-9
+_NEARLY = 2e-3  # what values of a portfolio may miss: it is not quite linear in the returns of its assets
 
 
 class Goal(NamedTuple):
@@ -28,8 +29,8 @@ class Goal(NamedTuple):
 
     @property
     def is_value(self) -> bool:
-        """Whether the fact must have one value."""
-        return self.low == self.high
+        """Whether the fact must have one value; no drawdown can, only be 0."""
+        return self.low == self.high and self.fact != "drawdown"
 
 
 def fact(returns: Floats, goal: Goal, periods_per_year: float) -> Floats:
@@ -63,22 +64,26 @@ class Aim:
         self.goals, self.periods_per_year = goals, periods_per_year
         natural = [_natural(goal.fact, fact(pilot, goal, periods_per_year)) for goal in goals]
         self.scales = [max(float(values.std()), 1e-12) for values in natural]
+        values = [goal for goal in goals if goal.is_value]
+        # each leaves those before it as they are, but for a portfolio whose assets are moved one by one
+        self._values = sorted(values, key=lambda goal: (goal.fact != "volatility", goal.asset is not None))
+        self._assets = pilot.shape[2]
 
     def adjust(self, returns: Floats) -> Floats:
-        """Take paths that are very near a value onto it, and leave all others as they are nearly."""
-        for goal, scale in zip(self.goals, self.scales, strict=True):
-            if not goal.is_value:
-                continue
-            chosen = slice(None) if goal.asset is None else slice(goal.asset, goal.asset + 1)
+        """Take paths that are very near a value onto it, and leave all others as they are."""
+        if self._values:
             returns = returns.copy()
-            if goal.fact == "volatility":
-                for _ in range(2):
-                    miss = np.clip(self._miss(returns, goal), -_NEAR_VOLATILITY, _NEAR_VOLATILITY)
+        for _ in range(1 + len(self._values)):
+            for goal in self._values:
+                chosen = slice(None) if goal.asset is None else slice(goal.asset, goal.asset + 1)
+                miss = self._miss(returns, goal)
+                miss = np.where(np.abs(miss) <= self._near(goal), miss, 0.0)[:, None, None]
+                if goal.fact == "volatility":
                     centre = returns[:, :, chosen].mean(axis=1, keepdims=True)
-                    returns[:, :, chosen] = centre + (returns[:, :, chosen] - centre) * np.exp(-miss)[:, None, None]
-            else:
-                miss = np.clip(self._miss(returns, goal), -NEAR * scale, NEAR * scale)
-                returns[:, :, chosen] -= (miss / returns.shape[1])[:, None, None]
+                    returns[:, :, chosen] = centre + (returns[:, :, chosen] - centre) * np.exp(-miss)
+                else:
+                    steps = returns.shape[1] if goal.fact == "return" else self.periods_per_year
+                    returns[:, :, chosen] -= miss / steps
         return returns
 
     def distance(self, returns: Floats) -> Floats:
@@ -89,8 +94,23 @@ class Aim:
         farthest = np.zeros(len(returns))
         for goal, scale in zip(self.goals, self.scales, strict=True):
             miss = np.abs(self._miss(returns, goal))
-            farthest = np.maximum(farthest, np.where(miss <= (_EXACT if goal.is_value else 0), 0, miss / scale))
+            farthest = np.maximum(farthest, np.where(miss <= self._tolerance(goal), 0, miss / scale))
         return farthest
+
+    def _near(self, goal: Goal) -> float:
+        """How near a path must come to a value to be taken onto it, in the fact's natural unit."""
+        if goal.fact == "volatility":
+            return _NEAR_VOLATILITY
+        return NEAR * self.scales[self.goals.index(goal)]
+
+    def _tolerance(self, goal: Goal) -> float:
+        """What a path that was taken onto a value may miss it by, in the fact's natural unit."""
+        if not goal.is_value:
+            return 0.0
+        shifted_alone = goal.fact != "volatility" and len(self._values) == 1
+        if goal.asset is not None or self._assets == 1 or shifted_alone:
+            return _ROUNDING
+        return min(_NEARLY, 0.1 * self._near(goal))
 
     def _miss(self, returns: Floats, goal: Goal) -> Floats:
         """Signed way from the bounds in the fact's natural unit; exactly 0 within them."""

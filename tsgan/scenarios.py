@@ -39,7 +39,7 @@ def find_period(text: str, dates: pd.DatetimeIndex) -> slice:
 
     Parameters
     ----------
-    text : a name in :data:`PERIODS`, or two dates such as 2008-09-01:2009-03-31
+    text : a name in :data:`PERIODS`, or two dates such as 2008-09-01:2009-03-31; a month or a year means all of it
     dates : all dates that are known, the first of which ends no step
 
     Raises
@@ -47,12 +47,13 @@ def find_period(text: str, dates: pd.DatetimeIndex) -> slice:
     ConfigError
         There is no such period, or the dates do not hold it.
     """
-    named = PERIODS.get(text)
-    first, _, last = (named.first, ":", named.last) if named else text.partition(":")
+    named = PERIODS.get(str(text))
+    first, _, last = (named.first, ":", named.last) if named else str(text).partition(":")
     try:
-        begin, end = pd.Timestamp(first), pd.Period(last, "D").end_time
-        if pd.isna(begin) or pd.isna(end):
+        begin, last_day = pd.Timestamp(first), pd.Timestamp(last)
+        if pd.isna(begin) or pd.isna(last_day):
             raise ValueError("a date is missing")
+        end = pd.Period(last).end_time  # 2009-03 means all of March
     except ValueError as error:
         raise ConfigError(
             f"a period is FIRST:LAST, such as 2008-09-01:2009-03-31, or a name, not {text!r}; names: "

@@ -68,9 +68,11 @@ def split(problem: Problem[P], rng: torch.Generator) -> Population:
     log_probability = 0.0
     while True:
         level = float(np.quantile(distance, _KEEP, method="inverted_cdf"))
+        if level == distance.max() > 0:  # half of them are alike: the next level is that of the nearer ones
+            level = float(max(distance[distance < level], default=level))
         near = np.flatnonzero(distance <= level)
         log_probability += math.log(len(near) / POPULATION)
-        if log_probability < math.log(_SMALLEST):
+        if log_probability < math.log(_SMALLEST) or (level > 0 and len(near) == POPULATION):
             return Population(paths, ancestors, log_probability, math.inf, level)
         chosen = near[_copies(len(near), rng)]
         particles, paths, distance = problem.pick(particles, chosen), paths[chosen], distance[chosen]

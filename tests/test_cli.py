@@ -559,7 +559,7 @@ def test_sample_json(project: Project, tmp_path: Path) -> None:
     code, text, err = tsgan("sample", "--model", project.model, "--n", 2, "--length", 3, "--out", out, "--json")
     assert (code, err) == (0, "")
     assert json.loads(text) == {
-        "out": str(out), "kind": "prices", "rows": 6, "paths": 2, "length": 3, "assets": ["A"]
+        "out": str(out), "kind": "prices", "rows": 6, "paths": 2, "length": 3, "assets": ["A"], "conditioning": None
     }  # fmt: skip
 
 
@@ -728,7 +728,7 @@ def test_plot_writes_a_picture(project: Project, tmp_path: Path) -> None:
 def test_a_note_is_said_once_and_other_warnings_stay_warnings(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def warned(*_: Any) -> dict[str, Any]:
+    def warned(*_: Any, **__: Any) -> dict[str, Any]:
         for _repeated in range(2):
             warnings.warn("few steps", DataWarning, stacklevel=1)
         warnings.warn("a library's own", UserWarning, stacklevel=1)

@@ -8,12 +8,11 @@ import pytest
 import torch
 
 from tsgan import Config
-from tsgan.fitting import joint_noise
 from tsgan.generator import Generator
 from tsgan.guidance import hide
 from tsgan.joint import known
 from tsgan.law import Scaling, states_of
-from tsgan.warmstart import GuidedLoss, guide, warm_start
+from tsgan.warmstart import guide, warm_start
 
 BLOCKS = (2, 3)
 
@@ -90,7 +89,7 @@ def test_the_law_given_a_covariate_is_learned() -> None:
     s = states_of(net, y, scaling)[:-1]
     given = torch.cat((c, torch.ones_like(c)), 1)
     warm_start(net, x, s, Config().warm_start)
-    guide(net, GuidedLoss(x, s, given, joint_noise(net, x, s), rng), Config().warm_start)
+    guide(net, x, s, given, Config().warm_start, rng)
     with torch.no_grad():
         unconditional = net.prepare()(s)[2]
         ends = [net.prepare()(s, torch.tensor([[value, 1.0]]).expand(6000, 2)) for value in (-1.0, 1.0)]

@@ -21,7 +21,7 @@ from tsgan.law import Law, Scaling, states_of
 from tsgan.level import match_level
 from tsgan.returns import Floats
 from tsgan.training import Record, train
-from tsgan.warmstart import GuidedLoss, guide, negative_log_posterior, warm_start
+from tsgan.warmstart import guide, negative_log_posterior, negative_log_posterior_given, warm_start
 from tsgan.windows import Windows
 
 _INIT, _TRAIN, _LEVEL, _GUIDE = 0, 1, 2, 3  # keys of the random streams of one fit
@@ -65,12 +65,10 @@ def fit_laws(
     states = states_of(generator, returns, scaling)
     warm_start(generator, x, states[:-1], config.warm_start)
     noise = joint_noise(generator, x, states[:-1])
-    given = x.new_zeros((len(x), 0))
-    guided = None
+    given, hidden = x.new_zeros((len(x), 0)), random_stream(seed, _GUIDE, device=device)
     if covariates:
         given = torch.as_tensor(covariates.values, dtype=torch.float32, device=device)
-        guided = GuidedLoss(x, states[:-1], given, noise, random_stream(seed, _GUIDE, device=device))
-        guide(generator, guided, config.warm_start)
+        guide(generator, x, states[:-1], given, config.warm_start, hidden)
     on_step(None)
 
     kept = {0: copy.deepcopy(generator)}
@@ -84,7 +82,9 @@ def fit_laws(
 
     def anchor(g: Generator) -> torch.Tensor:
         without = negative_log_posterior(g, x, states[:-1], config.warm_start).mean()
-        return without if guided is None else 0.5 * (without + guided(g).mean())
+        if g.guidance is None:
+            return without
+        return 0.5 * (without + negative_log_posterior_given(g, x, states[:-1], given, hidden).mean())
 
     stopped = train(
         generator,

@@ -93,8 +93,9 @@ class Generator(nn.Module):
         """Groups for an optimiser: only the correcting network decays, the law's own parameters are free."""
         correction = [self.hidden, self.hidden_bias, self.output]
         law = [self.weights, self.persistence, self.skew, self.tail, self.calm]
-        groups = [{"params": correction, "weight_decay": weight_decay}, {"params": law, "weight_decay": 0.0}]
-        return groups if self.guidance is None else groups + self.guidance.parameter_groups()
+        if self.guidance is not None:
+            law += self.guidance.trained()
+        return [{"params": correction, "weight_decay": weight_decay}, {"params": law, "weight_decay": 0.0}]
 
     def fix_neutral(self, states: Tensor) -> None:
         """Store what :meth:`prepare` would take from the states of real days."""
@@ -210,7 +211,7 @@ class _Step:
         mean, innovation = mean.T, self.family.at(calmness)
         if given is not None and self.guided is not None:
             mean = mean + self.guided.guidance.shift(given)
-            log_variance, innovation = self.guided(given, base, remembered, log_variance, calmness, innovation)
+            log_variance, innovation = self.guided(given, remembered, self.neutral, calmness, innovation)
         return mean, torch.exp(0.5 * log_variance).T, innovation
 
     def base_and_mean(self, flat: Tensor) -> tuple[Tensor, Tensor]:

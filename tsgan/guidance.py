@@ -2,28 +2,31 @@
 
 With c the covariates of a step, of which each may be unknown, and everything else as in :mod:`tsgan.generator`::
 
-    log variance = keep (log variance from the memory) + a . c + h(c, log base)     keep = product of (1 - k_j), j known
+    log variance = keep (that of the memory) + (1 - keep) a . c      keep = product of (1 - k_j), j known
     mean         = mean from the memory + b . c
 
-and innovations of their own, since what a covariate explains need not be explained by heavy tails. Where nothing is
-known the law is the one without covariates, to the bit. In training each covariate is hidden at random, so that any
-of them can be given alone, as in classifier-free guidance (Ho and Salimans 2022).
+and innovations of their own, since what a covariate explains need not be explained by heavy tails. a . c is what the
+covariates alone say of the variance, without any memory, and is fitted so: the forecast is a weighted mean of two.
+In a scenario that holds the VIX at 50 for a year the memory comes to agree with what a VIX of 50 means; with a free to
+answer for the memory's lag, volatility would run away (tried).
+
+Where nothing is known the law is the one without covariates, to the bit. In training each covariate is hidden at
+random, so that any of them can be given alone, as in classifier-free guidance (Ho and Salimans 2022).
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from tsgan.innovation import Innovation, InnovationFamily, innovation_family
 
-_MEAN_SCALE = 0.05  # of the normal prior on b: returns are hard to foretell
-_WIDTH = 16
-_DECAY = 1.0  # decoupled, of the network
+_MEAN_SCALE = 0.02  # of the normal prior on b: returns are hard to foretell
+_VARIANCE_SCALE = 0.2  # of the Cauchy prior on a: small effects are shrunk away, large ones left alone
+_SERIAL = 12.0  # so many days count for one in it: covariates and volatility move slowly, and often together by chance
 
 
 class Guidance(nn.Module):
@@ -44,10 +47,7 @@ class Guidance(nn.Module):
         self.blocks = tuple(blocks)
         self.variance = nn.Parameter(torch.zeros(assets, inputs))
         self.mean = nn.Parameter(torch.zeros(assets, inputs))
-        self.forget = nn.Parameter(torch.full((assets, len(blocks)), -2.0))
-        self.hidden = nn.Parameter(torch.randn(assets, inputs + 1, _WIDTH) / math.sqrt(inputs + 1))
-        self.hidden_bias = nn.Parameter(torch.zeros(assets, 1, _WIDTH))
-        self.output = nn.Parameter(torch.zeros(assets, _WIDTH, 1))
+        self.forget = nn.Parameter(torch.zeros(assets, len(blocks)))
         self.skew = nn.Parameter(torch.zeros(assets))
         self.tail = nn.Parameter(torch.full((assets,), 0.5))
         self.calm = nn.Parameter(torch.zeros(assets))
@@ -67,31 +67,24 @@ class Guidance(nn.Module):
         family = innovation_family(0.5 * self.skew, tail, 0.7 * torch.tanh(self.calm))
         return GuidedStep(self, family, self.neutral if neutral is None else neutral)
 
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        """Groups for an optimiser: only the network decays."""
-        network = [self.hidden, self.hidden_bias, self.output]
-        linear = [self.variance, self.mean, self.forget, self.skew, self.tail, self.calm]
-        return [{"params": network, "weight_decay": _DECAY}, {"params": linear, "weight_decay": 0.0}]
+    def trained(self) -> list[nn.Parameter]:
+        """All parameters but what the covariates alone say of the variance."""
+        return [self.forget, self.mean, self.skew, self.tail, self.calm]
 
     def penalty(self) -> Tensor:
-        """Minus the log prior of the mean's weights: a scalar."""
-        return 0.5 * (self.mean / _MEAN_SCALE).square().sum()
+        """Minus the log prior of the weights: a scalar."""
+        variance = _SERIAL * torch.log1p((self.variance / _VARIANCE_SCALE).square()).sum()
+        return variance + 0.5 * (self.mean / _MEAN_SCALE).square().sum()
 
     def shift(self, given: Tensor) -> Tensor:
         """What is added to the mean: (n, inputs) -> (n, assets)."""
         return given @ self.mean.T
 
-    def log_variance(self, given: Tensor, remembered: Tensor, base: Tensor) -> Tensor:
-        """Log variance with covariates from the one without, both before they are made neutral.
-
-        (n, inputs), (assets, n), (assets, n) -> (assets, n)
-        """
+    def log_variance(self, given: Tensor, remembered: Tensor) -> Tensor:
+        """Log variance with covariates from the memory's: (n, inputs), (assets, n) -> (assets, n)."""
         known = given[:, self.known]
         keep = torch.addcmul(torch.ones_like(known), torch.sigmoid(self.forget)[:, None], known, value=-1).prod(-1)
-        inputs = torch.cat((given.expand(len(base), -1, -1), base[..., None]), -1)
-        hidden = torch.tanh(torch.baddbmm(self.hidden_bias, inputs, self.hidden))
-        network = torch.bmm(hidden, self.output).squeeze(-1)
-        return keep * remembered + self.variance @ given.T + network
+        return torch.lerp(self.variance @ given.T, remembered, keep)
 
 
 class GuidedStep(NamedTuple):
@@ -102,22 +95,23 @@ class GuidedStep(NamedTuple):
     neutral: Tensor
 
     def __call__(
-        self, given: Tensor, base: Tensor, remembered: Tensor, variance: Tensor, calmness: Tensor, without: Innovation
+        self, given: Tensor, remembered: Tensor, neutral: Tensor, calmness: Tensor, without: Innovation
     ) -> tuple[Tensor, Innovation]:
         """Log variance (assets, n) and innovation where something is known; elsewhere those without covariates.
 
         Parameters
         ----------
         given : (n, inputs)
-        base, remembered, variance : (assets, n) log of the base, log variance before and after it is made neutral
+        remembered : (assets, n) log variance before it is made neutral
+        neutral : (assets,) what makes it so without covariates; free runs have another level than single steps
         calmness : (n, assets)
         without : innovation without covariates
         """
         some = given[:, self.guidance.known].any(-1)
-        guided = self.guidance.log_variance(given, remembered, base) - self.neutral[:, None]
+        guided = self.guidance.log_variance(given, remembered - self.neutral[:, None])
         within = self.family.at(calmness)
         fields = (torch.where(some[:, None], b, a) for a, b in zip(without, within, strict=True))
-        return torch.where(some, guided, variance), Innovation(*fields)
+        return torch.where(some, guided, remembered - neutral[:, None]), Innovation(*fields)
 
 
 def hide(given: Tensor, blocks: Sequence[int], share: float, rng: torch.Generator) -> Tensor:

@@ -31,7 +31,7 @@ def plot(
     end: options.To = None,
     force: options.Force = False,
 ) -> None:
-    """Draw paths beside the real prices, or those of a model under conditions.
+    """Draw paths beside real prices, or a model's under conditions.
 
     Examples
     --------

@@ -81,7 +81,7 @@ def test_the_most_frequent_categories_are_given_where_there_is_no_number(prices:
 def test_the_table_holds_the_numbers_of_the_paths(drawn: list[Case]) -> None:
     table = conditions_table(drawn)
     assert table["paths"].tolist() == [200] * 7
-    assert table.loc[0, ["method", "effective_samples", "probability"]].tolist() == [None] * 3
+    assert [table[name][0] for name in ("method", "effective_samples", "probability")] == [None] * 3
     assert set(table["method"][1:]) <= {"rejection", "splitting"}
     assert table["probability"][4:].tolist() == [None] * 3  # of values
     assert drawn[0].paths is not None

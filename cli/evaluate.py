@@ -11,7 +11,7 @@ import typer
 
 from tsgan.cli import options
 from tsgan.cli.console import complain, say_json, say_table
-from tsgan.cli.files import read_pair, read_real, require_writable
+from tsgan.cli.files import load_model, read_pair, read_real, require_writable
 from tsgan.cli.progress import share_on_stderr
 
 if TYPE_CHECKING:
@@ -41,6 +41,15 @@ def evaluate(
         Path | None,
         typer.Option("--test", metavar="LATER", help="Later prices that the generator has not seen, to rank on."),
     ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            "--model",
+            metavar="FILE",
+            help="The model: its paths under conditions become a section.",
+            show_default="none",
+        ),
+    ] = None,
     fail_on: options.FailOnVerdict = None,
     seed: options.Seed = 0,
     out: Annotated[
@@ -60,6 +69,7 @@ def evaluate(
     --------
     tsgan evaluate prices.csv synth.csv
     tsgan evaluate prices.csv synth.csv --against baselines --test later.csv
+    tsgan evaluate prices.csv synth.csv --model model.tsgan
     tsgan evaluate prices.csv synth.csv --json --fail-on fail
     """
     report = out or (None if json else REPORT)
@@ -69,6 +79,9 @@ def evaluate(
     assets = ",".join(map(str, prices.columns))
     later = None if test is None else read_real(test, columns=assets, missing=missing, start=None, end=None)
 
+    loaded = None if model is None else load_model(model)
+    files = {"real": real, "synthetic": synth, "test": test, "model": model}
+
     from tsgan.evaluation.judge import evaluate as judge
 
     with share_on_stderr(quiet=quiet) as progress:
@@ -77,10 +90,11 @@ def evaluate(
             paths,
             against_baselines=against is not None or test is not None,
             test=later,
+            model=loaded,
             seed=seed,
             settings={
                 "command": shlex.join(["tsgan", *sys.argv[1:]]),
-                "files": {"real": str(real), "synthetic": str(synth)} | ({} if test is None else {"test": str(test)}),
+                "files": {name: str(file) for name, file in files.items() if file is not None},
             },
             progress=progress,
         )

@@ -34,8 +34,12 @@ def _silence_notes(quiet: bool) -> bool:
 Prices = Annotated[
     Path, typer.Argument(metavar="PRICES", help="CSV or Parquet file of prices: dates and a column an asset.")
 ]
-Real = Annotated[Path, typer.Argument(metavar="REAL", help="CSV or Parquet file of the real prices.")]
-Synth = Annotated[Path, typer.Argument(metavar="SYNTH", help="Paths that `tsgan sample` wrote.")]
+_REAL = typer.Argument(metavar="REAL", help="CSV or Parquet file of the real prices.")
+_SYNTH = typer.Argument(metavar="SYNTH", help="Paths that `tsgan sample` wrote.")
+Real = Annotated[Path, _REAL]
+Synth = Annotated[Path, _SYNTH]
+RealOrNone = Annotated[Path | None, _REAL]
+SynthOrNone = Annotated[Path | None, _SYNTH]
 Columns = Annotated[
     str | None,
     typer.Option("--columns", metavar="A,B", help="Assets to use, in this order.", show_default="all"),

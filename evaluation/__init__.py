@@ -3,7 +3,7 @@
 from tsgan.evaluation.baselines import BASELINES, Baseline, fit_baselines, fixed_forecasts
 from tsgan.evaluation.judge import Evaluation, evaluate
 from tsgan.evaluation.measures import MEASURES, Measure
-from tsgan.evaluation.plots import overview
+from tsgan.evaluation.plots import conditions_figure, overview
 from tsgan.evaluation.report import write_report
 from tsgan.evaluation.risk import (
     breach_share,
@@ -23,6 +23,7 @@ __all__ = [
     "Evaluation",
     "Measure",
     "breach_share",
+    "conditions_figure",
     "evaluate",
     "fit_baselines",
     "fixed_forecasts",

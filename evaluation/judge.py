@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,11 +20,15 @@ from joblib import cpu_count
 
 from tsgan.errors import DataError
 from tsgan.evaluation.baselines import fit_baselines
+from tsgan.evaluation.conditional import Case, conditions_table, under_conditions
 from tsgan.evaluation.controls import CONTROLS
 from tsgan.evaluation.copies import Copies, copy_guard
 from tsgan.evaluation.floor import Draw, Floor, Sample, noise_floor, pseudo_histories
 from tsgan.evaluation.measures import MEASURES, Floats, needs
 from tsgan.evaluation.tables import path_arrays, price_returns
+
+if TYPE_CHECKING:
+    from tsgan.estimator import TSGAN
 
 DRAWS = 300
 OWN = "synthetic"
@@ -55,6 +59,7 @@ class Evaluation:
     synthetic_prices : (paths, length + 1, assets)
     assets : names
     settings : seed, draws, command, versions, files, seconds
+    conditions : paths of the model under a few conditions, where a model was given
     """
 
     table: pd.DataFrame
@@ -70,6 +75,7 @@ class Evaluation:
     synthetic_prices: Floats
     assets: list[str]
     settings: dict[str, Any]
+    conditions: Sequence[Case] = ()
 
     def failed(self, on: str) -> bool:
         """Whether the verdict is as bad as ``on``, "fail" or "warn"."""
@@ -80,7 +86,8 @@ class Evaluation:
         return self.table.copy()
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON; NaN where a measure cannot be computed."""
+        """Plain values, for JSON; NaN where a measure cannot be computed. Conditions only where a model was given."""
+        conditions = {"conditions": conditions_table(self.conditions).to_dict("records")} if self.conditions else {}
         copies = {name: value for name, value in self.copies.items() if name != "pairs"}
         return {
             "verdict": self.verdict,
@@ -90,6 +97,7 @@ class Evaluation:
             "controls": self.controls.to_dict("records"),
             "copies": copies,
             "ranking": None if self.ranking is None else self.ranking.to_dict("records"),
+            **conditions,
             "settings": self.settings,
         }
 
@@ -107,6 +115,7 @@ def evaluate(
     *,
     against_baselines: bool = False,
     test: pd.DataFrame | None = None,
+    model: TSGAN | None = None,
     draws: int = DRAWS,
     seed: int = 0,
     settings: dict[str, Any] | None = None,
@@ -125,6 +134,8 @@ def evaluate(
     test : DataFrame, optional
         Later prices that no one has seen: the ranking is made on them. Without them it is made on ``real``, where
         methods that replay the data look better than they are.
+    model : TSGAN, optional
+        The fitted model of these assets, whose paths under a few conditions the report then shows.
     draws : int
         Pseudo-histories of the noise floor.
     seed : int
@@ -137,11 +148,12 @@ def evaluate(
     Raises
     ------
     DataError
-        The prices cannot be used, or an asset of the paths is not among the real ones.
+        The prices cannot be used, an asset of the paths is not among the real ones, or the model has others.
     """
     begin = time.perf_counter()
     arrays = path_arrays(paths)
     synthetic, assets = arrays.returns, arrays.assets
+    _require_assets(model, assets)
     prices = _columns(real, assets, "the real prices")
     history = price_returns(prices)
     progress("noise floor", 0.0)
@@ -171,6 +183,12 @@ def evaluate(
     verdict = max([*table["verdict"], copies.verdict], key=_WORST.__getitem__)
     if not (table["verdict"] != "not computable").any():
         verdict = "fail"
+    conditions = list[Case]()
+    if model is not None:
+        progress("conditions", 0.9)
+        conditions = under_conditions(
+            model, random_state=seed, progress=lambda share: progress("conditions", 0.9 + 0.1 * share)
+        )
     progress("done", 1.0)
     return Evaluation(
         table=table,
@@ -192,6 +210,7 @@ def evaluate(
             "seconds": round(time.perf_counter() - begin, 1),
             **(settings or {}),
         },
+        conditions=conditions,
     )
 
 
@@ -438,6 +457,14 @@ def _reasons(controls: pd.DataFrame, copies: Copies, ranking: pd.DataFrame | Non
                 f"{int(own['rank'])}. with {own['pooled_ratio']:.2f}."
             )
     return sentences
+
+
+def _require_assets(model: TSGAN | None, assets: list[str]) -> None:
+    if model is not None and set(model.columns_) != set(assets):
+        raise DataError(
+            f"the model has the assets {', '.join(model.columns_)}, the paths have {', '.join(assets)}; give the model "
+            "that the paths were drawn from"
+        )
 
 
 def _columns(prices: pd.DataFrame, assets: list[str], source: str) -> pd.DataFrame:

@@ -137,7 +137,6 @@ SVG_STYLE: Any = plots.STYLE | {
     "axes.titlesize": 8.5,
     "svg.fonttype": "none",  # text stays text: searchable, in the font and the colour of the page
     "svg.hashsalt": "tsgan",
-    "text.parse_math": False,  # a name may hold $
     "path.simplify_threshold": 0.3,
 }
 
@@ -185,13 +184,13 @@ def new_figure(columns: int = 1, size: Size = PANEL, *, framed: bool = True) -> 
         yield figure, list(figure.subplots(1, columns, squeeze=False)[0])
 
 
-def frame(figure: Figure, axes: Axes, *, right: float = 0.08, bottom: float = 0.46) -> None:
+def frame(figure: Figure, axes: Axes, *, right: float = 0.08, bottom: float = 0.46, top: float = 0.24) -> None:
     """Give a panel its margins (inches), all the same: to measure them takes half the time of a drawing.
 
     What stands beside the vertical axis goes above it, where it is read without turning the head.
     """
     width, height = figure.get_size_inches()
-    figure.subplots_adjust(left=0.56 / width, right=1 - right / width, bottom=bottom / height, top=1 - 0.24 / height)
+    figure.subplots_adjust(left=0.56 / width, right=1 - right / width, bottom=bottom / height, top=1 - top / height)
     axes.set_title(axes.get_ylabel(), x=0, loc="left")
     axes.set_ylabel("")
 

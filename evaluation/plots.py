@@ -1,4 +1,4 @@
-"""Pictures of real and synthetic returns: panels to draw on any axes, and one page that shows the main four.
+"""Pictures of real and synthetic returns: panels to draw on any axes, and pages of the main ones.
 
 A panel is a function ``draw_...(axes, real, synthetic)``; it draws, labels its axes and sets neither title nor legend.
 """
@@ -14,6 +14,7 @@ import pandas as pd
 
 from tsgan.calendars import infer_calendar
 from tsgan.errors import DataError
+from tsgan.evaluation.conditional import LENGTH, PATHS, under_conditions, worth
 from tsgan.evaluation.measures import ABS_LAGS, acf, cross_correlation, pieces
 from tsgan.evaluation.tables import path_arrays, price_returns
 
@@ -21,9 +22,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from tsgan.estimator import TSGAN
+    from tsgan.evaluation.conditional import Case
     from tsgan.evaluation.risk import RollingBacktest
+    from tsgan.paths import Paths
 
-__all__ = ["overview", "risk_bands"]
+__all__ = ["conditions_figure", "overview", "risk_bands"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -43,7 +47,9 @@ STYLE: Any = {
     "grid.color": GRID,
     "grid.linewidth": 0.6,
     "legend.frameon": False,
+    "text.parse_math": False,  # a name may hold $
 }
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)  # of a fan
 SINGLE_PATHS = 15
 HISTORY_RATIO = 3  # real steps shown, at most, for each synthetic one: a short fan must not be squeezed to a line
 LOG_RANGE = 2.5  # highest over lowest price from which the axis of prices is logarithmic
@@ -125,10 +131,10 @@ def _dated_paths(axes: Axes, history: pd.Series[Any], prices: Floats, dates: pd.
     axes.legend(handles[::-1], labels[::-1], loc="upper left", ncols=4, columnspacing=1.2, handlelength=1.6)
 
 
-def _label_dates(axes: Axes) -> None:
+def _label_dates(axes: Axes, most: int = 8) -> None:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-    locator = AutoDateLocator(minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
+    locator = AutoDateLocator(minticks=3, maxticks=most)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
 
@@ -140,9 +146,7 @@ def draw_paths(
     axes: Axes, before: Any, real: Floats, after: Any, prices: Floats, *, headroom: float, singles: int = SINGLE_PATHS
 ) -> None:
     """Draw real prices (time,) at ``before``, and the fan and single ones of prices (paths, time) at ``after``."""
-    low, lower, middle, upper, high = np.quantile(prices, [0.05, 0.25, 0.5, 0.75, 0.95], axis=0)
-    axes.fill_between(after, low, high, color=SYNTHETIC, alpha=0.16, linewidth=0, label="5–95 %")
-    axes.fill_between(after, lower, upper, color=SYNTHETIC, alpha=0.28, linewidth=0, label="25–75 %")
+    low, middle, high = _draw_bands(axes, after, prices)
     single = prices[:singles]
     axes.plot(after, single.T, color=SYNTHETIC, linewidth=0.6, alpha=0.6)
     axes.plot(after, middle, color=MEDIAN, linewidth=1.6, label="synthetic: median")
@@ -150,6 +154,14 @@ def draw_paths(
     shown = (min(real.min(), low.min(), single.min()), max(real.max(), high.max(), single.max()))
     _scale_prices(axes, *shown, headroom)
     axes.set_ylabel("price")
+
+
+def _draw_bands(axes: Axes, at: Any, values: Floats) -> tuple[Floats, Floats, Floats]:
+    """Draw where 90 and 50 % of values (paths, time) lie; 5, 50 and 95 % quantiles, (time,) each."""
+    low, lower, middle, upper, high = np.quantile(values, QUANTILES, axis=0)
+    axes.fill_between(at, low, high, color=SYNTHETIC, alpha=0.16, linewidth=0, label="5–95 %")
+    axes.fill_between(at, lower, upper, color=SYNTHETIC, alpha=0.28, linewidth=0, label="25–75 %")
+    return low, middle, high
 
 
 def _scale_prices(axes: Axes, low: float, high: float, headroom: float) -> None:
@@ -414,6 +426,113 @@ def _tail_concentration(r: Floats, levels: Floats) -> Floats:
         size = np.sqrt(low.sum(axis=0))
         values.append((low.T @ low / np.outer(size, size))[pairs].mean())
     return np.array(values)
+
+
+# paths under conditions -----------------------------------------------------------------------------------------------
+
+
+def conditions_figure(model: TSGAN, length: int = LENGTH, n: int = PATHS, random_state: int | None = 0) -> Figure:
+    """Draw fans of a model's paths under a few conditions, all with one vertical axis.
+
+    From today; in the calm, the normal and the stressed regime; at half, once and twice the volatility of the data; at
+    two values of a covariate if the model learned any.
+
+    Parameters
+    ----------
+    model : TSGAN
+        Fitted.
+    length, n : int
+        Steps of a path, and paths of a panel.
+    random_state : int, optional
+        Seed.
+
+    Returns
+    -------
+    Figure
+        With an Agg canvas: ``figure.savefig("conditions.png")`` needs no display. No state of pyplot is touched.
+
+    Raises
+    ------
+    ConfigError
+        There cannot be such paths.
+    """
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    cases = under_conditions(model, length, n, random_state)
+    rows: list[list[Case | None]] = [[case for case in cases if case.row == row] for row in range(3)]
+    if len(rows[0]) == 1:  # it stands beside the regimes, and what is below it is free
+        rows = [rows[0] + rows[1], [None, *rows[2]]]
+    shown = fan_range(cases)
+    with rc_context(STYLE):
+        layout = ConstrainedLayoutEngine(h_pad=0.08)
+        figure = Figure(figsize=(3.3 * len(rows[0]), 2.9 * len(rows) + 0.7), layout=layout)
+        FigureCanvasAgg(figure)
+        what = worth_of(model.columns_)
+        title = f"{what[0].upper()}{what[1:]}: {n:,} paths of {length:,} steps a panel"
+        figure.suptitle(title, fontweight="bold")
+        panels: Any = figure.subplots(len(rows), len(rows[0]), squeeze=False)
+        for axes, case in zip(panels.flat, (case for row in rows for case in row), strict=True):
+            if case is None:
+                axes.set_axis_off()
+                axes.legend(**_legend_of_fan(panels[0, 0]), loc="center", labelspacing=0.9)
+            else:
+                _draw_case(axes, case, shown)
+        if len(rows) > 2:
+            figure.legend(**_legend_of_fan(panels[0, 0]), loc="outside lower center", ncols=4)
+    return figure
+
+
+def _legend_of_fan(axes: Axes) -> Any:
+    """Handles and labels of a fan, its inner band over the outer one as it is drawn."""
+    handles, labels = axes.get_legend_handles_labels()
+    named = dict(zip(labels, handles, strict=True))
+    inner = (named["5–95 %"], named["25–75 %"])
+    order = {"median": named["median"], "25–75 %": inner, "5–95 %": named["5–95 %"], "start": named["start"]}
+    return {"handles": list(order.values()), "labels": list(order)}
+
+
+def _draw_case(axes: Axes, case: Case, shown: tuple[float, float]) -> None:
+    if case.paths is None:
+        axes.set_title(f"{case.title}\n")
+        axes.set_axis_off()
+        axes.text(0.5, 0.5, f"Not drawn: {case.reason}", ha="center", va="center", wrap=True)
+        return
+    draw_fan(axes, case.paths, shown)
+    axes.set_title(f"{case.title}\nrealised volatility {100 * case.volatility:.3g} %")
+
+
+def draw_fan(axes: Axes, paths: Paths, shown: tuple[float, float] | None = None) -> None:
+    """Draw the median and the 5–95 and 25–75 % bands of prices over the dates of paths, and the price they start from.
+
+    Of several assets, what 100 become that are put alike into all of them. The vertical axis holds ``shown``, by
+    default the bands.
+    """
+    values = worth(paths)
+    start = float(paths.start_price[0]) if len(paths.columns) == 1 else 100.0
+    axes.axhline(start, color=REFERENCE, linestyle="--", linewidth=1, label="start")
+    low, middle, high = _draw_bands(axes, paths.dates, values)
+    axes.plot(paths.dates, middle, color=MEDIAN, linewidth=1.6, label="median")
+    _label_dates(axes, most=6)
+    least, most = shown or (min(start, low.min()), max(start, high.max()))
+    _scale_prices(axes, least, most, headroom=0.05)
+
+
+def fan_range(cases: Sequence[Case]) -> tuple[float, float]:
+    """Lowest and highest price that a band of any condition reaches."""
+    ends = [
+        np.quantile(worth(case.paths), (QUANTILES[0], QUANTILES[-1]), axis=0)
+        for case in cases
+        if case.paths is not None
+    ]
+    return float(np.min(ends)), float(np.max(ends))
+
+
+def worth_of(columns: Sequence[str]) -> str:
+    """What a fan shows of such assets, in words."""
+    return f"price of {columns[0]}" if len(columns) == 1 else f"100 put alike into all {len(columns)} assets"
 
 
 # forecasts of value at risk and expected shortfall --------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import isfinite, isnan
@@ -15,6 +15,7 @@ import pandas as pd
 
 from tsgan.errors import DataError
 from tsgan.evaluation import plots
+from tsgan.evaluation.conditional import Case, conditions_table
 from tsgan.evaluation.measures import acf, cross_correlation, pieces
 from tsgan.evaluation.page import (
     Chart,
@@ -52,6 +53,7 @@ GROUPS = {
 
 RETURN_LAGS, CLUSTER_LAGS, LEVERAGE_LAGS = 20, 100, 50
 MIN_LAGS = 5  # fewer are no curve
+FAN = (3.1, 2.1)  # inches
 POINTS = 130  # drawn along a price path: more would not be seen, and the page must stay small
 HISTORY_STEPS = 60  # real prices shown, at least
 JUMP = 0.25  # difference of log prices between the end of the history and the start of paths that is no continuation
@@ -62,7 +64,8 @@ class Evaluated(Protocol):
 
     The attributes: ``table`` (one row a measure and asset), ``verdict``, ``headline``, ``reasons``, ``controls``,
     ``copies``, ``ranking``, log returns ``real`` (time, assets) and ``synthetic`` (paths, length, assets),
-    ``real_prices`` with dates, ``synthetic_prices`` (paths, length or length + 1, assets), ``assets``, ``settings``.
+    ``real_prices`` with dates, ``synthetic_prices`` (paths, length or length + 1, assets), ``assets``, ``conditions``
+    (paths of a model, none if there is none), ``settings``.
     """
 
     @property
@@ -89,6 +92,8 @@ class Evaluated(Protocol):
     def synthetic_prices(self) -> Floats: ...  # noqa: D102
     @property
     def assets(self) -> list[str]: ...  # noqa: D102
+    @property
+    def conditions(self) -> Sequence[Case]: ...  # noqa: D102
     @property
     def settings(self) -> dict[str, Any]: ...  # noqa: D102
 
@@ -144,6 +149,7 @@ def render(evaluation: Evaluated) -> str:
             asset_charts=[(evaluation.assets[i], _asset_charts(evaluation, i)) for i in shown],
             cross_charts=_cross_charts(evaluation),
             neighbour_chart=_neighbour_chart(evaluation.copies.get("pairs") or []),
+            conditions=_conditions(evaluation.conditions),
             notes=_listed(evaluation.settings.get("notes")),
         )
 
@@ -500,6 +506,39 @@ def _tail_chart(key: str, side: str, x: Floats, y: Floats) -> Chart:
         return Chart(title, caption, inline(figure, key, f"{title}. {caption}"))
     except DataError as error:
         return Chart(title, caption, reason=str(error))
+
+
+# paths under conditions -----------------------------------------------------------------------------------------------
+
+
+def _conditions(cases: Sequence[Case]) -> dict[str, Any] | None:
+    """What the section of conditions holds; None if there is no model."""
+    first = next((case.paths for case in cases if case.paths is not None), None)
+    if first is None:
+        return None
+    shown = plots.fan_range(cases)
+    rows = [row | {"asked": _asked(row)} for row in records(conditions_table(cases))]
+    charts = [_fan_chart(f"c{number}", case, shown) for number, case in enumerate(cases)]
+    return {"charts": charts, "rows": rows, "worth": plots.worth_of(first.columns)}
+
+
+def _fan_chart(key: str, case: Case, shown: tuple[float, float]) -> Chart:
+    if case.paths is None:
+        return Chart(case.title, "", reason=case.reason)
+    caption = f"Realised volatility {as_percent(case.volatility)} a year."
+    with new_figure(size=FAN) as (figure, axes):
+        plots.draw_fan(axes[0], case.paths, shown)
+        frame(figure, axes[0], bottom=0.28, top=0.05)
+    return Chart(case.title, caption, inline(figure, key, f"{case.title}. {caption}"))
+
+
+def _asked(row: Mapping[str, Any]) -> str:
+    low, high = row["volatility_low"], row["volatility_high"]
+    if low is None and high is None:
+        return "–"
+    if low is None or high is None:
+        return f"{'below' if low is None else 'above'} {as_percent(high if low is None else low)}"
+    return as_percent(low) if low == high else f"{as_percent(low)} to {as_percent(high)}"
 
 
 def _neighbour_chart(pairs: list[tuple[Floats, Floats, float]]) -> Chart:

@@ -33,6 +33,7 @@ from tsgan.files import atomic_path
 from tsgan.procedure import Progress
 
 COMMANDS = ("fit", "update", "sample", "evaluate", "backtest", "plot", "info", "data")
+REGIMES = ("calm", "normal", "stressed")
 ROWS = 700
 
 
@@ -720,6 +721,59 @@ def test_plot_writes_a_picture(project: Project, tmp_path: Path) -> None:
     assert tsgan("plot", project.prices, project.synth, "--out", out) == (0, f"wrote {out}\n", "")
     assert out.read_bytes().startswith(b"\x89PNG")
     assert files(tmp_path) == {"paths.png"}
+
+
+def test_plot_draws_a_model_under_conditions(project: Project, tmp_path: Path) -> None:
+    out = tmp_path / "conditions.png"
+    assert tsgan("plot", "--model", project.model, "--out", out) == (0, f"wrote {out}\n", "")
+    assert out.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        (),
+        ("{prices}",),
+        ("{prices}", "--model", "{model}"),
+        ("{prices}", "{synth}", "--model", "{model}"),
+        ("--model", "{model}", "--columns", "A"),
+        ("--model", "{model}", "--from", "2020"),
+    ],
+)
+def test_plot_needs_prices_and_paths_or_a_model(project: Project, args: tuple[str, ...], tmp_path: Path) -> None:
+    words = [arg.format(prices=project.prices, synth=project.synth, model=project.model) for arg in args]
+    said = "error: give REAL and SYNTH, or --model alone (without --columns, --from, --to)\n"
+    assert tsgan("plot", *words, "--out", tmp_path / "paths.png") == (2, "", said)
+    assert files(tmp_path) == set()
+
+
+def test_evaluate_shows_a_model_under_conditions(project: Project, tmp_path: Path) -> None:
+    report = tmp_path / "report.html"
+    command = ("evaluate", project.prices, project.synth, "--json", "--quiet")
+    code, text, err = tsgan(*command, "--model", project.model, "--out", report)
+    assert (code, err) == (0, "")
+    result = json.loads(text)
+    assert result["settings"]["files"]["model"] == str(project.model)
+    shown = result["conditions"]
+    assert [row["option"] for row in shown][:4] == ["--start last", *(f"--given regime={r}" for r in REGIMES)]
+    assert len(shown) == 7
+    for row in shown[4:]:
+        assert row["volatility"] == pytest.approx(row["volatility_low"]) == pytest.approx(row["volatility_high"])
+        assert row["es_10"] < row["es_1"] < 0
+    assert '<section id="conditions"' in report.read_text()
+    assert "conditions" not in json.loads(tsgan(*command).out)
+
+
+def test_evaluate_refuses_a_model_of_other_assets(project: Project, tmp_path: Path) -> None:
+    for name in ("prices", "synth"):
+        table = pd.read_csv(getattr(project, name)).rename(columns={"A": "B"})
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    report = ("--out", tmp_path / "report.html")
+    result = tsgan("evaluate", tmp_path / "prices.csv", tmp_path / "synth.csv", "--model", project.model, *report)
+    assert (result.code, result.out) == (2, "")
+    assert "error: the model has the assets A, the paths have B; give the model that the paths were drawn" in result.err
+    assert "noise floor" not in result.err
+    assert files(tmp_path) == {"prices.csv", "synth.csv"}
 
 
 # notes ----------------------------------------------------------------------------------------------------------------

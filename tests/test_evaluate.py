@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tsgan import DataError
+from tsgan import TSGAN, DataError
 from tsgan.datasets.processes import Garch, prices
 from tsgan.evaluation import evaluate
 from tsgan.evaluation.controls import CONTROLS
@@ -203,6 +203,11 @@ def test_assets_that_the_prices_do_not_have_are_named(real: pd.DataFrame) -> Non
     other = long_table(real, mild(3, 150, 15)).rename(columns={real.columns[0]: "GOLD"})
     with pytest.raises(DataError, match="no column GOLD"):
         evaluate(real, other)
+
+
+def test_a_model_of_other_assets_is_refused(real: pd.DataFrame, model: TSGAN) -> None:
+    with pytest.raises(DataError, match="the model has the assets GARCH, the paths have A; give the model that"):
+        evaluate(real, long_table(real, mild(3, 150, 15)), model=model)
 
 
 def test_later_prices_are_ranked_on(real: pd.DataFrame) -> None:

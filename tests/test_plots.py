@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tsgan import TSGAN
 from tsgan.datasets.processes import Garch, GarchPair, prices
 from tsgan.errors import DataError
-from tsgan.evaluation import overview
+from tsgan.evaluation import conditions_figure, overview, plots
 from tsgan.evaluation.measures import acf
 
 
@@ -116,3 +117,56 @@ def test_the_state_of_pyplot_is_not_touched() -> None:
         "assert state() == before\n"
     )
     subprocess.run([sys.executable, "-c", code, "/dev/null"], check=True)
+
+
+# paths under conditions -----------------------------------------------------------------------------------------------
+
+
+def titles(figure: Any) -> list[str]:
+    return [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")]
+
+
+def test_a_model_is_drawn_under_seven_conditions_on_one_axis(model: TSGAN, tmp_path: Path) -> None:
+    figure = conditions_figure(model, length=30, n=50)
+    assert [title.split("\n")[0] for title in titles(figure)] == [
+        "From today, 2017-09-07", "Calm regime", "Normal regime", "Stressed regime",
+        "Half the usual volatility", "The usual volatility", "Twice the usual volatility",
+    ]  # fmt: skip
+    assert all("\nrealised volatility " in title and title.endswith(" %") for title in titles(figure))
+    assert figure.get_suptitle() == "Price of GARCH: 50 paths of 30 steps a panel"
+    drawn = [axes for axes in figure.axes if axes.axison]
+    assert len(drawn) == 7
+    assert len({axes.get_ylim() for axes in drawn}) == 1
+    figure.savefig(tmp_path / "conditions.png")
+    assert (tmp_path / "conditions.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_conditions_that_no_path_can_meet_are_excused(model: TSGAN, tmp_path: Path) -> None:
+    figure = conditions_figure(model, length=4, n=10)
+    excuses = [text.get_text() for axes in figure.axes for text in axes.texts]
+    assert len(excuses) == 3  # volatilities; a regime is then only where a path begins
+    assert all("paths of 4 steps have no volatility" in excuse for excuse in excuses)
+    figure.savefig(tmp_path / "short.png")
+
+
+@pytest.mark.parametrize("assets", [1, 3])
+def test_bands_of_a_fan_are_nested_quantiles(model: TSGAN, panel_model: TSGAN, assets: int) -> None:
+    from matplotlib.figure import Figure
+
+    paths = (model if assets == 1 else panel_model).sample(80, length=25, random_state=0)
+    axes = Figure().subplots()
+    plots.draw_fan(axes, paths)
+    together = 100 * (paths.prices / paths.start_price).mean(axis=2)  # equal money, held
+    expected = np.quantile(paths.prices[..., 0] if assets == 1 else together, (0.05, 0.25, 0.5, 0.75, 0.95), axis=0)
+    start, median = axes.get_lines()
+    assert median.get_ydata() == pytest.approx(expected[2])
+    assert np.asarray(start.get_ydata()) == pytest.approx(paths.start_price[0] if assets == 1 else 100)
+    dates = plots._date_numbers(paths.dates)
+    outer, inner = (np.asarray(band.get_paths()[0].vertices) for band in axes.collections)
+    for vertices, low, high in ((outer, expected[0], expected[4]), (inner, expected[1], expected[3])):
+        at = [vertices[vertices[:, 0] == date, 1] for date in dates]
+        assert [y.min() for y in at] == pytest.approx(low)
+        assert [y.max() for y in at] == pytest.approx(high)
+    assert (np.diff(expected, axis=0) >= 0).all()
+    least, most = axes.get_ylim()
+    assert least < expected.min() < expected.max() < most

@@ -15,11 +15,14 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
+from tsgan.conditioning import Conditioning
 from tsgan.datasets.processes import Garch, prices
 from tsgan.evaluation import plots
+from tsgan.evaluation.conditional import Case
 from tsgan.evaluation.measures import acf, cross_correlation, tail_dependence
 from tsgan.evaluation.page import VARIABLES
 from tsgan.evaluation.report import MAX_ASSETS, is_report, render, write_report
+from tsgan.paths import Paths
 
 Floats = npt.NDArray[np.float64]
 ROOT = Path(__file__).resolve().parents[1]
@@ -41,6 +44,7 @@ class Page:
     copies: dict[str, Any]
     ranking: pd.DataFrame | None
     controls: pd.DataFrame
+    conditions: Sequence[Case] = ()
     verdict: str = "warn"
     headline: str = "Nearly as close to the history as the history is to itself."
     reasons: list[str] = field(default_factory=lambda: ["Leverage is weaker than in the history."])
@@ -412,6 +416,53 @@ def test_complaints_of_a_browser_would_be_seen(browser: str, tmp_path: Path) -> 
     file = tmp_path / "bad.html"
     file.write_text("<!DOCTYPE html><svg viewBox='0 0 1 1'><path d='no path'/></svg>", encoding="utf-8")
     assert open_page(browser, file, tmp_path / "profile")[1]
+
+
+# paths under conditions -----------------------------------------------------------------------------------------------
+
+
+def cases(name: str = "SP500", title: str = "mood loud") -> list[Case]:
+    """One condition that needed nothing, one that was reached by splitting, one that cannot be met."""
+    dates = pd.bdate_range("2024-01-01", periods=30)
+    returns = Garch().simulate(50, 30, seed=3)[..., None]
+    rare = Conditioning("splitting", 12.5, 0.0125, (0.01, 0.02))
+    free, reached = (Paths(returns, np.array([100.0]), dates, [name], how) for how in (None, rare))
+    return [
+        Case("From today, 2023-12-29", "--start last", 0, {"start": "last"}, None, free, 0.16),
+        Case("Stressed regime", "--given regime=stressed", 1, {}, (0.271, None), reached, 0.31),
+        Case(title, f"--given '{title}'", 2, {}, None, reason=f"there is no {title}"),
+    ]
+
+
+def test_a_model_adds_a_section_and_its_absence_leaves_none(one: str) -> None:
+    assert "Under conditions" not in one
+    html = render(replace(page(["SP500"], paths=4), conditions=cases()))
+    reader = Reader(html)
+    assert reader.ids.index("figures") < reader.ids.index("conditions") < reader.ids.index("notes")
+    assert "#conditions" in reader.addresses
+    assert reader.charts() == 9 + 1 + 2
+    assert "same vertical axis: price of SP500." in reader.text
+    for said in (
+        "Realised volatility 16 % a year.",
+        "above 27.1 %",
+        "splitting",
+        "12.5",
+        "1.25 %",
+        "--given regime=str",
+    ):
+        assert said in reader.text
+    assert reader.text.count("there is no mood loud") == 2  # in place of the chart, and of the numbers
+    assert not re.search(r"\bnan\b|None", reader.text)
+    body = html[html.index("</style>") :]
+    assert not re.search(r"#[0-9a-f]{6}\b", body)
+
+
+def test_names_of_assets_and_conditions_are_escaped() -> None:
+    html = render(replace(page(["<b>X</b>"], paths=4), conditions=cases("<b>X</b>", f"{NASTY} loud")))
+    assert "<b>" not in html
+    text = Reader(html).text
+    assert "price of <b>X</b>." in text
+    assert f"there is no {NASTY} loud" in text
 
 
 # panels ---------------------------------------------------------------------------------------------------------------

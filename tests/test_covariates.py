@@ -22,7 +22,7 @@ from tsgan.fitting import fit_laws
 DATES = pd.bdate_range("2020-01-01", periods=60, name="date")
 QUICK = dataclasses.replace(
     Config().with_training(steps=2, critic_warm_up=2),
-    warm_start=dataclasses.replace(Config().warm_start, steps=200),
+    warm_start=dataclasses.replace(Config().warm_start, steps=400),
 )
 
 
@@ -104,6 +104,10 @@ class TestInputs:
     def test_names_of_other_conditions_are_taken(self, name: str) -> None:
         with pytest.raises(DataError, match="rename the column"):
             Covariates.learn(pd.DataFrame({name: range(60)}, DATES))
+
+    def test_every_subset_can_be_given_so_there_may_not_be_many(self) -> None:
+        with pytest.raises(DataError, match="9 covariates are too many"):
+            Covariates.learn(pd.DataFrame({f"c{k}": np.arange(60.0) for k in range(9)}, DATES))
 
 
 class TestOverAHorizon:

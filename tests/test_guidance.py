@@ -9,7 +9,7 @@ import torch
 
 from tsgan import Config
 from tsgan.generator import Generator
-from tsgan.guidance import hide
+from tsgan.guidance import Guidance, hide
 from tsgan.joint import known
 from tsgan.law import Scaling, states_of
 from tsgan.warmstart import guide, warm_start
@@ -53,6 +53,7 @@ def test_rows_do_not_touch_each_other() -> None:
 def test_runs_follow_the_steps_and_remember_around_their_own_mean() -> None:
     net = network()
     s, given = states(net, 4), torch.randn(4, 3, 5)
+    given[..., [1, 4]] = 1  # all known
     noise = torch.randn(4, 3, 2)
     with torch.no_grad():
         whole, end = net(s, known(noise), given=given)
@@ -75,6 +76,18 @@ def test_hidden_blocks_are_zero_as_a_whole_and_for_all_steps() -> None:
         assert (block == block[:, :1]).all()
         assert block[:, 0].mean() == pytest.approx(0.7, abs=0.03)
     assert (first[:, 0] * second[:, 0]).mean() == pytest.approx(0.49, abs=0.03)
+
+
+def test_what_is_not_known_is_worked_out_from_what_is() -> None:
+    rng = torch.Generator().manual_seed(0)
+    first = torch.randn(5000, 1, generator=rng)
+    second = 0.8 * first + 0.6 * torch.randn(5000, 1, generator=rng)
+    ones = torch.ones_like(first)
+    guidance = Guidance(1, (2, 2))
+    guidance.fix_moments(torch.cat((first, ones, second, ones), 1))
+    some = torch.tensor([[1.0, 1, 0, 0], [0, 0, 1, 1], [0.3, 1, 0.4, 1], [0, 0, 0, 0]])
+    wanted = torch.tensor([[1.0, 1, 0.8, 0], [0.8, 0, 1, 1], [0.3, 1, 0.4, 1], [0, 0, 0, 0]])
+    torch.testing.assert_close(guidance.complete(some), wanted, atol=0.03, rtol=0)
 
 
 def test_the_law_given_a_covariate_is_learned() -> None:

@@ -20,6 +20,7 @@ from tsgan.events import FACTS
 from tsgan.returns import Floats
 
 _MANY = 20  # categories; more are an identifier, or numbers read as text
+_MOST = 8  # covariates, every subset of which can be given
 _FEW = 30  # known values below which nothing can be learned
 
 
@@ -151,6 +152,8 @@ class Covariates(NamedTuple):
         taken = next((name for name in table.columns if name in FACTS or ":" in name), None)
         if taken:
             raise DataError(f"a covariate cannot be called {taken!r}: that is a condition on paths; rename the column")
+        if table.shape[1] > _MOST:
+            raise DataError(f"{table.shape[1]} covariates are too many; choose the {_MOST} that matter most")
         return cls(tuple(Covariate.learn(name, table[name]) for name in table.columns))
 
     @classmethod

@@ -124,6 +124,8 @@ class Generator(nn.Module):
 
         (n, assets), (n, assets, 3, half-lives), (n, inputs) -> (n, assets)
         """
+        if given is not None and self.guidance is not None:
+            given = self.guidance.complete(given)
         mean, scale, innovation = self.prepare(reference)(states, given)
         return innovation.log_density((x - mean) / scale) - scale.log()
 
@@ -150,6 +152,8 @@ class Generator(nn.Module):
         to t.
         """
         step, path = self.prepare(reference), []
+        if given is not None and self.guidance is not None:
+            given = self.guidance.complete(given.flatten(0, 1)).unflatten(0, given.shape[:2])
         for t, shock in enumerate(shocks):
             now = None if given is None else given[:, t]
             mean, scale, innovation = step(state, now)

@@ -11,12 +11,14 @@ In a scenario that holds the VIX at 50 for a year the memory comes to agree with
 answer for the memory's lag, volatility would run away (tried).
 
 Where nothing is known the law is the one without covariates, to the bit. In training each covariate is hidden at
-random, so that any of them can be given alone, as in classifier-free guidance (Ho and Salimans 2022).
+random, so that any of them can be given alone, as in classifier-free guidance (Ho and Salimans 2022); where some are
+known, the others are what a linear regression on those says of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate, product
 from typing import NamedTuple
 
 import torch
@@ -25,8 +27,9 @@ from torch import Tensor, nn
 from tsgan.innovation import Innovation, InnovationFamily, innovation_family
 
 _MEAN_SCALE = 0.02  # of the normal prior on b: returns are hard to foretell
-_VARIANCE_SCALE = 0.2  # of the Cauchy prior on a: small effects are shrunk away, large ones left alone
+_VARIANCE_SCALE = 0.6  # of the Laplace prior on a: small effects are shrunk away
 _SERIAL = 12.0  # so many days count for one in it: covariates and volatility move slowly, and often together by chance
+_RIDGE = 1e-3  # covariates have a deviation of about 1; one-hot inputs and their flag are dependent
 
 
 class Guidance(nn.Module):
@@ -40,6 +43,7 @@ class Guidance(nn.Module):
 
     neutral: Tensor
     known: Tensor
+    moments: Tensor
 
     def __init__(self, assets: int, blocks: Sequence[int]) -> None:
         super().__init__()
@@ -54,6 +58,7 @@ class Guidance(nn.Module):
         self.register_buffer("neutral", torch.zeros(assets))
         flags = torch.cumsum(torch.tensor(self.blocks), 0) - 1
         self.register_buffer("known", flags, persistent=False)
+        self.register_buffer("moments", torch.zeros(inputs, inputs))
 
     @torch.no_grad()
     def start_from(self, skew: Tensor, tail: Tensor, calm: Tensor) -> None:
@@ -67,24 +72,55 @@ class Guidance(nn.Module):
         family = innovation_family(0.5 * self.skew, tail, 0.7 * torch.tanh(self.calm))
         return GuidedStep(self, family, self.neutral if neutral is None else neutral)
 
+    @torch.no_grad()
+    def fix_moments(self, given: Tensor) -> None:
+        """Learn how covariates go together: (time, inputs)."""
+        whole = given[(given[:, self.known] > 0).all(-1)]
+        self.moments.copy_(whole.T @ whole / max(1, len(whole)))
+
+    @torch.no_grad()
+    def complete(self, given: Tensor) -> Tensor:
+        """Fill in what is not known where something is; what was known stays marked: (n, inputs) -> (n, inputs)."""
+        flags, completed = given[:, self.known] > 0, given
+        ends = list(accumulate(self.blocks))
+        inputs = [range(end - size, end) for end, size in zip(ends, self.blocks, strict=True)]
+        for some in list(product((False, True), repeat=len(inputs)))[1:-1]:
+            here = [k for block, known in zip(inputs, some, strict=True) if known for k in block]
+            missing = [k for block, known in zip(inputs, some, strict=True) if not known for k in block[:-1]]
+            among = self.moments[here][:, here] + _RIDGE * torch.eye(len(here), device=given.device)
+            fill = torch.zeros_like(self.moments)
+            fill[here, here] = 1
+            fill[torch.tensor(here)[:, None], missing] = torch.linalg.solve(among, self.moments[here][:, missing])
+            same = (flags == torch.tensor(some, device=given.device)).all(-1, keepdim=True)
+            completed = torch.where(same, given @ fill, completed)
+        return completed
+
     def trained(self) -> list[nn.Parameter]:
         """All parameters but what the covariates alone say of the variance."""
         return [self.forget, self.mean, self.skew, self.tail, self.calm]
 
     def penalty(self) -> Tensor:
         """Minus the log prior of the weights: a scalar."""
-        variance = _SERIAL * torch.log1p((self.variance / _VARIANCE_SCALE).square()).sum()
+        size = torch.sqrt(self.variance.square() + 1e-4)  # without the kink of |a|
+        variance = _SERIAL / _VARIANCE_SCALE * (size.sum() - size[:, self.known].sum())
         return variance + 0.5 * (self.mean / _MEAN_SCALE).square().sum()
 
     def shift(self, given: Tensor) -> Tensor:
         """What is added to the mean: (n, inputs) -> (n, assets)."""
-        return given @ self.mean.T
+        return self._signals(given) @ self.mean.T
 
     def log_variance(self, given: Tensor, remembered: Tensor) -> Tensor:
         """Log variance with covariates from the memory's: (n, inputs), (assets, n) -> (assets, n)."""
         known = given[:, self.known]
         keep = torch.addcmul(torch.ones_like(known), torch.sigmoid(self.forget)[:, None], known, value=-1).prod(-1)
-        return torch.lerp(self.variance @ given.T, remembered, keep)
+        return torch.lerp(self.variance @ self._signals(given).T, remembered, keep)
+
+    def _signals(self, given: Tensor) -> Tensor:
+        """Inputs with one constant among them, shared by the covariates that are known."""
+        known = given[:, self.known]
+        signals = given.clone()
+        signals[:, self.known] = known / known.sum(-1, keepdim=True).clamp(min=1)
+        return signals
 
 
 class GuidedStep(NamedTuple):

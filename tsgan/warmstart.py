@@ -11,6 +11,7 @@ from tsgan.guidance import hide
 
 _HIDDEN = 0.5
 _ALL = 30.0  # the logit of forgetting everything
+_FASTER = 5  # times the learning rate of that logit, which has a long way to go
 
 
 def warm_start(generator: Generator, x: Tensor, states: Tensor, config: WarmStartConfig) -> float:
@@ -63,11 +64,15 @@ def guide(
     """
     guidance = generator.guidance
     assert guidance is not None
+    guidance.fix_moments(given)
     guidance.start_from(generator.skew, generator.tail, generator.calm)
     for forget, parameters in ((_ALL, [guidance.variance, *guidance.trained()[1:]]), (0.0, guidance.trained())):
         with torch.no_grad():
             guidance.forget.fill_(forget)
-        optimiser = torch.optim.Adam(parameters, config.learning_rate)
+        groups = [
+            {"params": [p], "lr": (_FASTER if p is guidance.forget else 1) * config.learning_rate} for p in parameters
+        ]
+        optimiser = torch.optim.Adam(groups)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, config.steps)
         for _ in range(config.steps):
             optimiser.zero_grad()

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from tsgan.innovation import Innovation, InnovationFamily, innovation_family
 
-_MEAN_SCALE = 0.02  # of the normal prior on b: returns are hard to foretell
+_MEAN_SCALE = 0.03  # of the Cauchy prior on b: returns are hard to foretell
 _VARIANCE_SCALE = 0.6  # of the Laplace prior on a: small effects are shrunk away
 _SERIAL = 12.0  # so many days count for one in it: covariates and volatility move slowly, and often together by chance
 _RIDGE = 1e-3  # covariates have a deviation of about 1; one-hot inputs and their flag are dependent
@@ -103,7 +103,7 @@ class Guidance(nn.Module):
         """Minus the log prior of the weights: a scalar."""
         size = torch.sqrt(self.variance.square() + 1e-4)  # without the kink of |a|
         variance = _SERIAL / _VARIANCE_SCALE * (size.sum() - size[:, self.known].sum())
-        return variance + 0.5 * (self.mean / _MEAN_SCALE).square().sum()
+        return variance + torch.log1p((self.mean / _MEAN_SCALE).square()).sum()
 
     def shift(self, given: Tensor) -> Tensor:
         """What is added to the mean: (n, inputs) -> (n, assets)."""

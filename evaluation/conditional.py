@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from sklearn.utils.validation import check_is_fitted
 
 from tsgan.calendars import iso
 from tsgan.config import check_whole
@@ -80,6 +79,8 @@ def under_conditions(
     list of Case
         A condition that no path can satisfy has a reason in place of paths.
     """
+    from sklearn.utils.validation import check_is_fitted
+
     check_is_fitted(model, "law_")
     check_whole("length", length)
     check_whole("n", n)

@@ -59,22 +59,24 @@ class TestInputs:
         assert vix.in_logs
         assert not sign.in_logs
         inputs = learned.encode(table())
-        np.testing.assert_allclose(inputs[:, [0, 2]].mean(0), 0, atol=1e-12)
-        np.testing.assert_allclose(inputs[:, [0, 2]].std(0), 1)
-        assert learned.blocks == (2, 2, 4)
+        np.testing.assert_allclose(inputs[:, [0, 7]].mean(0), 0, atol=1e-12)
+        np.testing.assert_allclose(inputs[:, [0, 7]].std(0), 1)
+        assert learned.blocks == (7, 7, 4)
+        bends = np.maximum(inputs[:, [7]] - [-1, -0.5, 0, 0.5, 1], 0)
+        np.testing.assert_allclose(inputs[:, 8:13], bends)
         assert mood.categories == ["down", "flat", "up"]
 
     def test_one_input_a_category_and_a_flag_for_what_is_known(self) -> None:
         learned = Covariates.learn(table())
         inputs = learned.encode(table().iloc[:3])
-        np.testing.assert_array_equal(inputs[:, 4:], [[0, 0, 1, 1], [1, 0, 0, 1], [0, 1, 0, 1]])
+        np.testing.assert_array_equal(inputs[:, 14:], [[0, 0, 1, 1], [1, 0, 0, 1], [0, 1, 0, 1]])
 
     def test_what_is_missing_is_unknown_and_its_block_zero(self) -> None:
         holes = table()
         holes.loc[DATES[1], ["VIX", "mood"]] = [np.nan, None]
         inputs = Covariates.learn(holes).encode(holes)
-        np.testing.assert_array_equal(inputs[1, [0, 1, 4, 5, 6, 7]], 0)
-        assert inputs[1, 3] == 1
+        np.testing.assert_array_equal(inputs[1, [*range(7), *range(14, 18)]], 0)
+        assert inputs[1, 13] == 1
 
     def test_round_trip_through_json(self) -> None:
         learned = Covariates.learn(table())
@@ -117,10 +119,10 @@ class TestOverAHorizon:
     def test_constant_path_and_series(self) -> None:
         constant = self.learned.over({"sign": 0.5}, self.ahead)
         np.testing.assert_array_equal(constant, self.learned.over({"sign": [0.5, 0.5, 0.5]}, self.ahead))
-        assert (constant[:, 3] == 1).all()
-        assert (constant[:, [1, 7]] == 0).all()  # nothing is said about the others
+        assert (constant[:, 13] == 1).all()
+        assert (constant[:, [6, 17]] == 0).all()  # nothing is said about the others
         some = self.learned.over({"sign": [0.5, None, 0.5]}, self.ahead)
-        np.testing.assert_array_equal(some[:, 3], [1, 0, 1])
+        np.testing.assert_array_equal(some[:, 13], [1, 0, 1])
 
     def test_a_series_with_dates_conditions_the_step_after_each(self) -> None:
         dated = pd.Series(["up", "down", "flat"], pd.to_datetime(["2020-03-31", "2020-04-01", "2020-04-02"]))
@@ -245,7 +247,7 @@ class TestModel:
         with_them, without = (TSGAN.load(tmp_path / "m.tsgan", device="cpu") for _ in range(2))
         with_them.update(longer)
         without.update(longer[["X"]])
-        assert with_them.inputs_[800:, [2, 4]].all()
+        assert with_them.inputs_[800:, [2, 9]].all()
         assert not without.inputs_[800:].any()
         assert len(with_them.inputs_) == len(with_them.dates_) == 820
 

@@ -1,7 +1,8 @@
 """What a market is conditioned on: numbers such as the VIX, categories such as a regime; known at t, used for t + 1.
 
 Each covariate becomes a block of inputs: a number is standardised, in logs where all its values are > 0 and that makes
-it less skewed; a category becomes one input a category. The last input of a block is 1 where the value is known, and a
+it less skewed, and its effect may bend at the mean and half and a whole deviation from it; a category becomes one
+input a category. The last input of a block is 1 where the value is known, and a
 block is 0 where it is not.
 """
 
@@ -19,6 +20,7 @@ from tsgan.errors import ConfigError, DataError
 from tsgan.events import FACTS
 from tsgan.returns import Floats
 
+_KNOTS = np.array([-1.0, -0.5, 0.0, 0.5, 1.0])  # deviations from the mean at which the effect of a number may bend
 _MANY = 20  # categories; more are an identifier, or numbers read as text
 _MOST = 8  # covariates, every subset of which can be given
 _FEW = 30  # known values below which nothing can be learned
@@ -68,7 +70,7 @@ class Covariate(NamedTuple):
     @property
     def inputs(self) -> int:
         """Size of the block."""
-        return 1 + (1 if self.categories is None else len(self.categories))
+        return 1 + (1 + len(_KNOTS) if self.categories is None else len(self.categories))
 
     def encode(self, values: Sequence[Any] | pd.Series[Any]) -> Floats:
         """Values, None or NaN where unknown -> (n, inputs).
@@ -111,7 +113,8 @@ class Covariate(NamedTuple):
             expected = "a number > 0" if self.in_logs else "a number"
             raise ConfigError(f"{self.name} must be {expected}, not {column[wrong].iloc[0]}")
         numbers = np.log(numbers) if self.in_logs else numbers
-        return ((numbers - self.mean) / self.deviation)[:, None]
+        z = ((numbers - self.mean) / self.deviation)[:, None]
+        return np.hstack((z, np.maximum(z - _KNOTS, 0)))
 
     def _marks(self, column: pd.Series[Any]) -> Floats:
         assert self.categories is not None

@@ -2,12 +2,12 @@
 
 With c the covariates of a step, of which each may be unknown, and everything else as in :mod:`tsgan.generator`::
 
-    log variance = keep (that of the memory) + (1 - keep) a . c      keep = product of (1 - k_j), j known
+    log variance = keep (that of the memory) + (1 - keep) (a . c + level)      keep = product of (1 - k_j), j known
     mean         = mean from the memory + b . c
 
-and innovations of their own, since what a covariate explains need not be explained by heavy tails. a . c is what the
-covariates alone say of the variance, without any memory, and is fitted so: the forecast is a weighted mean of two.
-In a scenario that holds the VIX at 50 for a year the memory comes to agree with what a VIX of 50 means; with a free to
+and innovations of their own, since what a covariate explains need not be explained by heavy tails. What the covariates
+alone say of the variance, a . c + level, is fitted without any memory: the forecast is a weighted mean of two. In a
+scenario that holds the VIX at 50 for a year the memory comes to agree with what a VIX of 50 means; with a free to
 answer for the memory's lag, volatility would run away (tried).
 
 Where nothing is known the law is the one without covariates, to the bit. In training each covariate is hidden at
@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from tsgan.innovation import Innovation, InnovationFamily, innovation_family
 
-_MEAN_SCALE = 0.03  # of the Cauchy prior on b: returns are hard to foretell
+_MEAN_SCALE = 0.05  # of the normal prior on b: returns are hard to foretell
 _VARIANCE_SCALE = 0.6  # of the Laplace prior on a: small effects are shrunk away
 _SERIAL = 12.0  # so many days count for one in it: covariates and volatility move slowly, and often together by chance
 _RIDGE = 1e-3  # covariates have a deviation of about 1; one-hot inputs and their flag are dependent
@@ -50,6 +50,7 @@ class Guidance(nn.Module):
         inputs = sum(blocks)
         self.blocks = tuple(blocks)
         self.variance = nn.Parameter(torch.zeros(assets, inputs))
+        self.level = nn.Parameter(torch.zeros(assets, 2 ** len(blocks)))
         self.mean = nn.Parameter(torch.zeros(assets, inputs))
         self.forget = nn.Parameter(torch.zeros(assets, len(blocks)))
         self.skew = nn.Parameter(torch.zeros(assets))
@@ -102,25 +103,28 @@ class Guidance(nn.Module):
     def penalty(self) -> Tensor:
         """Minus the log prior of the weights: a scalar."""
         size = torch.sqrt(self.variance.square() + 1e-4)  # without the kink of |a|
-        variance = _SERIAL / _VARIANCE_SCALE * (size.sum() - size[:, self.known].sum())
-        return variance + torch.log1p((self.mean / _MEAN_SCALE).square()).sum()
+        variance = _SERIAL / _VARIANCE_SCALE * size.sum()
+        return variance + 0.5 * (self.mean / _MEAN_SCALE).square().sum()
 
     def shift(self, given: Tensor) -> Tensor:
         """What is added to the mean: (n, inputs) -> (n, assets)."""
-        return self._signals(given) @ self.mean.T
+        return self._without_marks(given) @ self.mean.T
 
     def log_variance(self, given: Tensor, remembered: Tensor) -> Tensor:
         """Log variance with covariates from the memory's: (n, inputs), (assets, n) -> (assets, n)."""
         known = given[:, self.known]
         keep = torch.addcmul(torch.ones_like(known), torch.sigmoid(self.forget)[:, None], known, value=-1).prod(-1)
-        return torch.lerp(self.variance @ self._signals(given).T, remembered, keep)
+        alone = self.variance @ self._without_marks(given).T + self.level[:, self._pattern(known)]
+        return torch.lerp(alone, remembered, keep)
 
-    def _signals(self, given: Tensor) -> Tensor:
-        """Inputs with one constant among them, shared by the covariates that are known."""
-        known = given[:, self.known]
-        signals = given.clone()
-        signals[:, self.known] = known / known.sum(-1, keepdim=True).clamp(min=1)
-        return signals
+    def _without_marks(self, given: Tensor) -> Tensor:
+        """Inputs without the marks of what is known."""
+        return given.index_fill(1, self.known, 0.0)
+
+    @staticmethod
+    def _pattern(known: Tensor) -> Tensor:
+        """Which covariates are known, as a number in binary; each subset leaves another part of the variance open."""
+        return ((known > 0) * 2 ** torch.arange(known.shape[1], device=known.device)).sum(-1)
 
 
 class GuidedStep(NamedTuple):

@@ -66,7 +66,10 @@ def guide(
     assert guidance is not None
     guidance.fix_moments(given)
     guidance.start_from(generator.skew, generator.tail, generator.calm)
-    for forget, parameters in ((_ALL, [guidance.variance, *guidance.trained()[1:]]), (0.0, guidance.trained())):
+    for forget, parameters in (
+        (_ALL, [guidance.variance, guidance.level, *guidance.trained()[1:]]),
+        (0.0, guidance.trained()),
+    ):
         with torch.no_grad():
             guidance.forget.fill_(forget)
         groups = [

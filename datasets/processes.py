@@ -1,7 +1,7 @@
 """Simulated returns whose law is known exactly: what every measure must recover and every model can learn.
 
 Each process is a frozen dataclass with ``simulate(n_paths, length, seed)`` and its exact moments as methods. Returns
-are log returns per step with mean 0; kurtosis is 3 for a normal law.
+are log returns per step, with mean 0 but for `MarkovSwitching`; kurtosis is 3 for a normal law.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ import pandas as pd
 
 from tsgan.errors import ConfigError, DataError
 
-__all__ = ["AR1", "Garch", "GarchPair", "StudentT", "prices"]
+__all__ = ["AR1", "Garch", "GarchPair", "MarkovSwitching", "StudentT", "prices"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
+Integers: TypeAlias = npt.NDArray[np.int64]
 
 BURN_IN = 1_000  # steps before the first one returned: .98^1000 = 2e-9 is left of the starting volatility
 
@@ -346,6 +347,122 @@ class GarchPair:
     def acf_squares(self, lags: int) -> Floats:
         """Autocorrelation of squared returns at the lags 1 ... ``lags``, (lags,): that of either asset."""
         return self.margin(0).acf_squares(lags)
+
+
+@dataclass(frozen=True)
+class MarkovSwitching:
+    """Independent normal returns whose mean and volatility are those of a state, 0 or 1, that follows a Markov chain.
+
+    Parameters
+    ----------
+    means, volatilities : pair of float
+        Mean and standard deviation of a return in each state.
+    persistence : pair of float
+        Probability that a step has the state of the step before, between 0 and 1, for each state.
+
+    Source: Hamilton (1989), A new approach to the economic analysis of nonstationary time series, Econometrica 57.
+    """
+
+    means: tuple[float, float] = (0.0006, -0.0010)
+    volatilities: tuple[float, float] = (0.006, 0.020)
+    persistence: tuple[float, float] = (0.99, 0.97)
+
+    def __post_init__(self) -> None:
+        if not all(0 < stay < 1 for stay in self.persistence):
+            raise ConfigError(f"the persistence of a state must lie between 0 and 1, got {self.persistence}")
+        if not all(s > 0 for s in self.volatilities):
+            raise ConfigError(f"volatilities must be above 0, got {self.volatilities}")
+
+    def simulate(self, n_paths: int, length: int, seed: int) -> Floats:
+        """Simulate from the stationary law; parameters and result as of `Garch.simulate`."""
+        return self.simulate_with_states(n_paths, length, seed)[0]
+
+    def simulate_with_states(self, n_paths: int, length: int, seed: int) -> tuple[Floats, Integers]:
+        """Simulate from the stationary law.
+
+        Parameters
+        ----------
+        n_paths, length : int
+            Number of paths and of steps.
+        seed : int
+            Seed of the random numbers.
+
+        Returns
+        -------
+        array (n_paths, length), array of 0 and 1 (n_paths, length)
+            The returns, and the state that each was drawn in.
+        """
+        rng = np.random.default_rng(seed)
+        uniform, stays = rng.random((length, n_paths)), np.array(self.persistence)
+        states = np.empty((length, n_paths), dtype=np.int64)
+        states[0] = uniform[0] < self.shares()[1]
+        for t in range(1, length):
+            before = states[t - 1]
+            states[t] = np.where(uniform[t] < stays[before], before, 1 - before)
+        z = rng.standard_normal((length, n_paths))
+        returns = np.array(self.means)[states] + np.array(self.volatilities)[states] * z
+        return np.ascontiguousarray(returns.T), np.ascontiguousarray(states.T)
+
+    def shares(self) -> Floats:
+        """Share of the steps in each state, (2,)."""
+        leave = 1 - np.array(self.persistence)
+        return np.asarray(leave[::-1] / leave.sum())
+
+    def mean(self) -> float:
+        """Mean of a return."""
+        return float(self.shares() @ self.means)
+
+    def variance(self) -> float:
+        """Variance of a return."""
+        return float(self.shares() @ self._squares())
+
+    def kurtosis(self) -> float:
+        """Kurtosis of a return."""
+        d, s = np.array(self.means) - self.mean(), np.array(self.volatilities)
+        return float(self.shares() @ (d**4 + 6 * d**2 * s**2 + 3 * s**4)) / self.variance() ** 2
+
+    def acf(self, lags: int) -> Floats:
+        """Autocorrelation of returns at the lags 1 ... ``lags``."""
+        return self._covariances(np.array(self.means), lags) / self.variance()
+
+    def acf_squares(self, lags: int) -> Floats:
+        """Autocorrelation of squared deviations from the mean at the lags 1 ... ``lags``."""
+        return self._covariances(self._squares(), lags) / (self.variance() ** 2 * (self.kurtosis() - 1))
+
+    def law_of_sum(self, steps: int) -> tuple[Floats, Floats, Floats]:
+        """Exact law of the sum of so many consecutive returns, a mixture of normal laws.
+
+        Parameters
+        ----------
+        steps : int
+            Number of returns.
+
+        Returns
+        -------
+        weights, means, deviations : array (steps + 1,)
+            Entry k is for k steps in state 1.
+        """
+        shares, stay = self.shares(), np.array(self.persistence)
+        weights = np.zeros((2, steps + 1))  # probability of the state of the last step and of k
+        weights[0, 0], weights[1, 1] = shares
+        for _ in range(steps - 1):
+            calm = stay[0] * weights[0] + (1 - stay[1]) * weights[1]
+            wild = (1 - stay[0]) * weights[0] + stay[1] * weights[1]
+            weights = np.stack((calm, np.roll(wild, 1)))
+        wild_steps = np.arange(steps + 1)
+        means, variances = (
+            (steps - wild_steps) * a + wild_steps * b for a, b in (self.means, np.square(self.volatilities))
+        )
+        return weights.sum(axis=0), np.asarray(means), np.sqrt(variances)
+
+    def _squares(self) -> Floats:
+        """Mean squared deviation of a return from the mean of all, in each state: (2,)."""
+        return np.asarray(np.square(self.volatilities) + (np.array(self.means) - self.mean()) ** 2)
+
+    def _covariances(self, values: Floats, lags: int) -> Floats:
+        """Autocovariances of something that has these means in the states."""
+        memory = sum(self.persistence) - 1
+        return np.asarray(self.shares().prod() * (values[0] - values[1]) ** 2 * memory ** np.arange(1, lags + 1))
 
 
 def prices(returns: Floats, start: float = 100.0, first_date: str = "2000-01-03") -> pd.DataFrame:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy import integrate, stats
 
-from tsgan.datasets.processes import AR1, Garch, GarchPair, StudentT, prices
+from tsgan.datasets.processes import AR1, Garch, GarchPair, MarkovSwitching, StudentT, prices
 from tsgan.errors import ConfigError, DataError
 
 PROCESSES: list[Any] = [
@@ -167,3 +167,51 @@ def test_prices_are_the_inverse_of_log_returns() -> None:
     assert prices(r[:, 0]).equals(prices(r[:, :1]))
     with pytest.raises(DataError, match=r"got the shape \(3, 4, 5\)"):
         prices(np.zeros((3, 4, 5)))
+
+
+SWITCHING = [MarkovSwitching(), MarkovSwitching((0.01, -0.02), (0.01, 0.03), (0.7, 0.4))]
+
+
+@pytest.mark.parametrize("process", SWITCHING, ids=repr)
+def test_switching_returns_have_the_exact_moments(process: MarkovSwitching) -> None:
+    r, states = process.simulate_with_states(4_000, 100, seed=9)
+    assert np.array_equal(r, process.simulate(4_000, 100, seed=9))
+    d = r - process.mean()
+    assert within(d.mean(axis=1), 0)
+    assert within((d**2).mean(axis=1), process.variance())
+    assert within((d**4).mean(axis=1), process.kurtosis() * process.variance() ** 2)
+    assert within(states.mean(axis=1), process.shares()[1])
+    u = d**2 / process.variance() - 1
+    for lag, (plain, square) in enumerate(zip(process.acf(3), process.acf_squares(3), strict=True), start=1):
+        assert within((d[:, lag:] * d[:, :-lag]).mean(axis=1), plain * process.variance())
+        assert within((u[:, lag:] * u[:, :-lag]).mean(axis=1), square * (process.kurtosis() - 1))
+
+
+@pytest.mark.parametrize("process", SWITCHING, ids=repr)
+def test_switching_states_stay_as_often_as_they_say(process: MarkovSwitching) -> None:
+    r, states = process.simulate_with_states(2_000, 200, seed=10)
+    for state, (mean, volatility, stay) in enumerate(
+        zip(process.means, process.volatilities, process.persistence, strict=True)
+    ):
+        mine = r[states == state]
+        assert within(mine, mean)
+        assert within((mine - mean) ** 2, volatility**2)
+        assert within((states[:, 1:] == state)[states[:, :-1] == state], stay)
+
+
+@pytest.mark.parametrize("process", SWITCHING, ids=repr)
+@pytest.mark.parametrize("steps", [1, 2, 20])
+def test_sums_of_switching_returns_have_the_exact_law(process: MarkovSwitching, steps: int) -> None:
+    weights, means, deviations = process.law_of_sum(steps)
+    assert weights.sum() == pytest.approx(1)
+    assert weights @ means == pytest.approx(steps * process.mean())
+    sums = process.simulate(20_000, steps, seed=11).sum(axis=1)
+    exact = stats.norm.cdf(np.sort(sums)[:, None], means, deviations) @ weights
+    assert stats.kstest(exact, "uniform").pvalue > 0.001
+
+
+def test_a_switching_process_that_cannot_be_is_refused() -> None:
+    with pytest.raises(ConfigError, match="persistence"):
+        MarkovSwitching(persistence=(1.0, 0.9))
+    with pytest.raises(ConfigError, match="volatilities"):
+        MarkovSwitching(volatilities=(0.0, 0.01))

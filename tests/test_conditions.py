@@ -114,6 +114,11 @@ def test_everything_together_and_all_kinds_of_numbers() -> None:
     assert (result.trends, result.regime, result.covariates) == (((1, 1.0),), "calm", {"VIX": 20})
 
 
+def test_covariates_have_values_and_no_bounds() -> None:
+    with pytest.raises(ConfigError, match="VIX is a covariate: give its value"):
+        understand(parse_given(["VIX<=20"]), ASSETS, ["VIX"])
+
+
 def test_a_data_frame_gives_covariates_over_dates() -> None:
     table = pd.DataFrame({"VIX": [1.0, 2.0]}, index=pd.bdate_range("2024-01-01", periods=2))
     result = wish(table)

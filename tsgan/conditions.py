@@ -80,6 +80,10 @@ def understand(condition: Condition | None, columns: Sequence[str], covariates: 
     wishes: dict[Any, Any] = dict(condition)
     for name, value in wishes.items():
         if name in covariates:
+            if isinstance(value, tuple):
+                raise ConfigError(
+                    f"{name} is a covariate: give its value, or a list of one a step; only facts have bounds"
+                )
             given[name] = value
             continue
         if name == "regime":

@@ -211,7 +211,7 @@ class Covariates(NamedTuple):
             if isinstance(value, pd.Series) and isinstance(value.index, pd.DatetimeIndex):
                 before = known_at(value.to_frame(name), dates - pd.Timedelta(1, "us"))
                 table[name] = before[name].to_numpy(object)
-            elif isinstance(value, list | tuple | np.ndarray | pd.Series):
+            elif isinstance(value, list | np.ndarray | pd.Series):
                 if len(value) != length:
                     raise ConfigError(f"{name} has {len(value):,} values for {length:,} steps; give one a step")
                 table[name] = np.asarray(value, dtype=object)

@@ -17,6 +17,7 @@ from tsgan.errors import DataError
 from tsgan.evaluation.conditional import LENGTH, PATHS, under_conditions, worth
 from tsgan.evaluation.measures import ABS_LAGS, acf, cross_correlation, pieces
 from tsgan.evaluation.tables import path_arrays, price_returns
+from tsgan.events import max_drawdown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -351,12 +352,6 @@ def draw_drawdowns(axes: Axes, x: Floats, y: Floats) -> tuple[float, float]:
     axes.step(100 * np.concatenate(([0], real, at[-1:])), steps, color=REAL, linewidth=1.2, where="post")
     axes.set(xlabel="deepest drawdown of a path (%)", ylabel="share of paths below", ylim=(-0.02, 1.02))
     return float(np.median(real)), float(np.median(ours))
-
-
-def max_drawdown(r: Floats) -> Floats:
-    """Deepest fall of the price from its highest level before, of each path of log returns: (paths, time) -> share."""
-    level = np.concatenate((np.zeros((len(r), 1)), r.cumsum(axis=1)), axis=1)
-    return np.asarray(1 - np.exp((level - np.maximum.accumulate(level, axis=1)).min(axis=1)))
 
 
 def draw_neighbours(axes: Axes, synthetic: Floats, training: Floats) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from tsgan.device import random_stream
 from tsgan.errors import ConfigError
-from tsgan.events import NEAR, Aim, Goal, fact, portfolio
+from tsgan.events import NEAR, Aim, Goal, columns_of, fact, portfolio
 from tsgan.joint import Noise
 from tsgan.law import Law
 from tsgan.returns import Floats
@@ -179,7 +179,7 @@ class Reach:
         """Log returns (n, length, assets), taken onto a value that they have come very near to."""
         returns = self.scene.follow(particles.origin, particles.noise)
         for column, asset in zip(particles.level.T, self.levels, strict=True):
-            chosen = slice(None) if asset is None else slice(asset, asset + 1)
+            chosen = columns_of(asset)
             centre = self._mean[chosen]
             factor = np.exp(_LEVEL_SPREAD * column.cpu().double().numpy())[:, None, None]
             returns[:, :, chosen] = centre + factor * (returns[:, :, chosen] - centre)
@@ -280,7 +280,7 @@ def reach_each(
         near = Reach(scene, length, (goal._replace(low=value, high=value),), periods_per_year, seed)
         returns[rows], conditioning = near.sample(len(rows))
         effective += conditioning.effective_samples
-    chosen = slice(None) if goal.asset is None else slice(goal.asset, goal.asset + 1)
+    chosen = columns_of(goal.asset)
     miss = wanted - np.log1p(fact(returns, goal, periods_per_year))
     returns[:, :, chosen] += (miss / length)[:, None, None]
     return returns, Conditioning("by value", effective, None, None)

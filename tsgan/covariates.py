@@ -183,6 +183,10 @@ class Covariates(NamedTuple):
         parts = [covariate.encode(table[covariate.name]) for covariate in self.each]
         return np.concatenate(parts, axis=1) if parts else np.zeros((len(table), 0))
 
+    def before_steps(self, inputs: Floats) -> Inputs | None:
+        """Inputs that condition the steps, of (time + 1, inputs) known before each and after the last; None if none."""
+        return Inputs(inputs[:-1], self.blocks) if self.each else None
+
     def is_input_of(self, names: Mapping[str, Any] | Sequence[str]) -> Floats:
         """1 for the inputs of some covariates, 0 for those of others: (inputs,)."""
         return np.repeat([float(name in names) for name in self.names], self.blocks)

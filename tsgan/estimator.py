@@ -22,7 +22,7 @@ from tsgan.conditioning import Reach, reach_each, with_trend
 from tsgan.conditions import Condition, understand
 from tsgan.config import Config, check_whole
 from tsgan.continuation import check_continues, new_returns
-from tsgan.covariates import Covariates, Inputs, known_at
+from tsgan.covariates import Covariates, known_at
 from tsgan.datasets import check_prices
 from tsgan.datasets.checks import naive_dates
 from tsgan.device import resolve_device, threads_for
@@ -134,7 +134,7 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         report = progress or (lambda _: None)
         returns, dates = log_returns(prices.to_numpy()), index[1:]
 
-        known = Inputs(inputs[:-1], learned.blocks) if learned.each else None
+        known = learned.before_steps(inputs)
         key = _fingerprint(prices, repr((config, seed, version("tsgan"), learned)), inputs.tobytes().hex())
         checkpoint = Path(checkpoint) if checkpoint else None
         choice = procedure.load_checkpoint(checkpoint, key) if checkpoint and resume else None
@@ -442,7 +442,7 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         """Fit the law to all returns with the chosen steps; the law, and what is then known about the fit."""
         fit, config, device = self.fit_, self.config or Config(), resolve_device(self.device)
         choice = procedure.Choice.from_dict({**fit, "records": fit["training"]["choosing"]})
-        known = Inputs(inputs[:-1], self.covariates_.blocks) if self.covariates_.each else None
+        known = self.covariates_.before_steps(inputs)
         with threads_for(len(self.columns_)):
             law, records = procedure.fit_all(returns, choice, config, fit["seed"], device, report, known)
         sentence = (

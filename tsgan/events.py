@@ -46,7 +46,12 @@ def fact(returns: Floats, goal: Goal, periods_per_year: float) -> Floats:
         return np.asarray(r.std(axis=1) * periods_per_year**0.5)
     if goal.fact == "trend":
         return np.asarray(r.mean(axis=1) * periods_per_year)
-    log_price = np.pad(r.cumsum(axis=1), ((0, 0), (1, 0)))
+    return max_drawdown(r)
+
+
+def max_drawdown(returns: Floats) -> Floats:
+    """Deepest fall of the price from its highest level before, the start included, as a share: (n, length) -> (n,)."""
+    log_price = np.pad(returns.cumsum(axis=1), ((0, 0), (1, 0)))
     return np.asarray(-np.expm1((log_price - np.maximum.accumulate(log_price, axis=1)).min(axis=1)))
 
 
@@ -75,7 +80,7 @@ class Aim:
             returns = returns.copy()
         for _ in range(1 + len(self._values)):
             for goal in self._values:
-                chosen = slice(None) if goal.asset is None else slice(goal.asset, goal.asset + 1)
+                chosen = columns_of(goal.asset)
                 miss = self._miss(returns, goal)
                 miss = np.where(np.abs(miss) <= self._near(goal), miss, 0.0)[:, None, None]
                 if goal.fact == "volatility":
@@ -118,6 +123,11 @@ class Aim:
         within = (value >= goal.low) & (value <= goal.high)
         nearest = _natural(goal.fact, np.clip(value, goal.low, goal.high))
         return np.where(within, 0.0, _natural(goal.fact, value) - nearest)
+
+
+def columns_of(asset: int | None) -> slice:
+    """Positions of one asset or, for None, of all of them."""
+    return slice(None) if asset is None else slice(asset, asset + 1)
 
 
 def portfolio(returns: Floats) -> Floats:

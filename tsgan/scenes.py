@@ -14,7 +14,7 @@ from tsgan.conditioning import Scene
 from tsgan.conditions import Wish
 from tsgan.covariates import Covariates
 from tsgan.errors import ConfigError
-from tsgan.events import Goal, fact
+from tsgan.events import Goal, columns_of, fact
 from tsgan.law import Law
 from tsgan.regimes import NAMES, Regimes
 from tsgan.returns import Floats
@@ -149,7 +149,7 @@ def _drift(known: Known, trends: Sequence[tuple[int | None, float]]) -> Floats:
     """What is added to every log return, (assets,), so that its mean is the trend that is asked for."""
     added = np.zeros(len(known.law.drift))
     for asset, trend in trends:
-        chosen = slice(None) if asset is None else slice(asset, asset + 1)
+        chosen = columns_of(asset)
         added[chosen] = trend / known.periods_per_year - known.law.drift[chosen].mean()
     return added
 

@@ -144,6 +144,33 @@ def test_help_imports_nothing_heavy() -> None:
     assert loaded & heavy == set()
 
 
+def test_sampling_imports_nothing_that_only_fits_and_judgements_need(project: Project, tmp_path: Path) -> None:
+    unneeded = {
+        "arch",
+        "exchange_calendars",
+        "jinja2",
+        "matplotlib",
+        "rich",
+        "skfolio",
+        "sklearn.ensemble",
+        "statsmodels",
+        "torch._dynamo",
+        "tsgan.evaluation",
+        "yfinance",
+    }
+    options = ["--model", project.folder / "model.tsgan", "--n", "1", "--out", tmp_path / "path.csv"]
+    code = (
+        "import sys\nfrom tsgan.cli.main import app\n"
+        f"try: app({['sample', *map(str, options)]})\n"
+        "except SystemExit as done: assert done.code == 0\n"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(run.stderr.split())
+    assert "tsgan.law" in loaded
+    assert loaded & unneeded == set()
+
+
 def test_defaults_in_the_help_are_those_of_the_configuration() -> None:
     text = " ".join(tsgan("fit", "--help").out.split())
     training = Config().training

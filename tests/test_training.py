@@ -106,18 +106,20 @@ def test_steps_are_kept_where_they_are_clearly_better_than_the_warm_start() -> N
 def test_the_loop_reports_every_step() -> None:
     generator, critics = build(2, TINY, 0, CPU)
     seen: list[Record] = []
-    stopped = train(
+    kept, stopped = train(
         generator,
         critics,
         windows(),
         JointNoise(torch.randn(50, 2, generator=torch.Generator().manual_seed(0)), torch.ones(50), 0.2, 0.2),
         lambda g: g.skew.square().sum(),
         TINY.training,
+        [2],
         10.0,
         torch.Generator().manual_seed(0),
-        lambda record, averaged: seen.append(record) if isinstance(averaged, Generator) else None,
+        seen.append,
     )
     assert stopped is None
+    assert set(kept) == {0, 2}
     assert [record.step for record in seen] == [1, 2, 3]
     assert all(a.seconds < b.seconds for a, b in itertools.pairwise(seen))
 

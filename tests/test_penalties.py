@@ -11,6 +11,7 @@ from torch.autograd.function import once_differentiable
 
 from tsgan import losses, penalties
 from tsgan.critics import ConvCritic, LSTMCritic
+from tsgan.precision import autocast
 
 NORMS = [penalties.gradient_norm, penalties.gradient_norm_exact]
 PAST, FUTURE = 48, 48
@@ -49,8 +50,11 @@ def test_first_order_penalty_has_the_gradient_of_double_backward(
     def score(path: Tensor) -> Tensor:
         return critic(path[:, PAST:], path[:, :PAST])  # type: ignore[no-any-return]  # a Module's call is untyped
 
+    def first_order(score: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        return penalties.gradient_norm(score, x, penalties.STEPS[str(dtype).removeprefix("torch.")])
+
     values, gradients = [], []
-    for norm in NORMS:
+    for norm in (first_order, penalties.gradient_norm_exact):
         penalty = penalties.two_sided(norm(score, x)).mean()
         found = torch.autograd.grad(penalty, list(critic.parameters()), allow_unused=True, materialize_grads=True)
         values.append(penalty.detach())
@@ -59,24 +63,47 @@ def test_first_order_penalty_has_the_gradient_of_double_backward(
     assert (gradients[0] - gradients[1]).norm() / gradients[1].norm() < tolerance
 
 
+@pytest.mark.parametrize("kind", [ConvCritic, LSTMCritic])
+def test_first_order_penalty_in_bf16_is_right_to_a_tenth(kind: type[nn.Module]) -> None:
+    torch.manual_seed(0)
+    critic, x = kind(1), torch.randn(64, 256, 1)
+
+    def score(path: Tensor) -> Tensor:
+        return critic(path[:, 128:], path[:, :128])  # type: ignore[no-any-return]  # a Module's call is untyped
+
+    def rounded(path: Tensor) -> Tensor:
+        with autocast("bf16", path.device):
+            return score(path).to(path.dtype)
+
+    norms = (penalties.gradient_norm_exact(score, x), penalties.gradient_norm(rounded, x, penalties.STEPS["bf16"]))
+    gradients = []
+    for norm in norms:
+        found = torch.autograd.grad(
+            penalties.two_sided(norm).mean(), list(critic.parameters()), allow_unused=True, materialize_grads=True
+        )
+        gradients.append(torch.cat([gradient.flatten() for gradient in found]))
+    assert (gradients[1] - gradients[0]).norm() / gradients[0].norm() < 0.1
+
+
 def test_first_order_penalty_needs_no_double_backward() -> None:
     class Once(torch.autograd.Function):
         """Has no second derivative, as cuDNN's recurrent kernels have none."""
 
         @staticmethod
-        def forward(ctx: Any, x: Tensor) -> Tensor:
+        def forward(ctx: Any, x: Tensor) -> Any:
             ctx.save_for_backward(x)
             return x.sin()
 
         @staticmethod
         @once_differentiable
-        def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        def backward(ctx: Any, *gradients: Tensor) -> Any:
             return gradients[0] * ctx.saved_tensors[0].cos()
 
+    sine: Callable[[Tensor], Tensor] = Once.apply
     weight = torch.full((4, 1), 0.5, requires_grad=True)
 
     def score(path: Tensor) -> Tensor:
-        return (weight * Once.apply(path)).flatten(1).sum(1)
+        return (weight * sine(path)).flatten(1).sum(1)
 
     x = torch.randn(3, 4, 1)
     penalties.two_sided(penalties.gradient_norm(score, x)).mean().backward()

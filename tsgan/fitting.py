@@ -18,6 +18,7 @@ from tsgan.generator import Generator
 from tsgan.joint import JointNoise, market_level, normal_scores
 from tsgan.law import Law, Scaling, states_of
 from tsgan.level import match_level
+from tsgan.precision import check_precision
 from tsgan.returns import Floats
 from tsgan.training import Record, train
 from tsgan.warmstart import guide, negative_log_posterior, negative_log_posterior_given, warm_start
@@ -54,6 +55,7 @@ def fit_laws(
     on_step : called with None when the warm start is done, then with the record of every step
     covariates : what is known before each step
     """
+    check_precision(config.training.precision, device)
     blocks = covariates.blocks if covariates else ()
     generator, critics = build(returns.shape[1], config, seed, device, blocks)
     momentum = fit_drift(returns, config.generator.half_lives, config.warm_start.momentum_scale)

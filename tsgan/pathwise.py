@@ -8,7 +8,7 @@ parameters are again one parallel pass.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -53,8 +53,8 @@ def free_run(
     around = y if ahead is None or guidance is None else y + guidance.shift(ahead)
     slopes = torch.autograd.grad(y.sum(), (states, market), retain_graph=True, materialize_grads=True)
     steps = (a.unflatten(0, x.shape[:2]) for a in (mean, y, around))
-    attached: Tensor = _Adjoint.apply(path, *steps, *slopes, generator.momentum, generator.decay)
-    return attached
+    attach: Callable[..., Tensor] = _Adjoint.apply
+    return attach(path, *steps, *slopes, generator.momentum, generator.decay)
 
 
 def remembered(generator: Generator, state: Tensor, x: Tensor) -> Tensor:
@@ -81,7 +81,8 @@ def averages(values: Tensor, initial: Tensor, decay: Tensor) -> Tensor:
     weights = (1 - decay[:, None, None]) * powers[:, age.clamp(min=0)].tril(-1)  # (half-lives, time, time)
     before = (weights.flatten(0, 1) @ values.flatten(1)).unflatten(0, weights.shape[:2])
     start = torch.einsum("kt,...k->kt...", powers, initial).flatten(2)
-    return (before + start).permute(1, 2, 0).unflatten(1, values.shape[1:])
+    found: Tensor = (before + start).permute(1, 2, 0).reshape(*values.shape, -1)
+    return found
 
 
 class _Adjoint(torch.autograd.Function):

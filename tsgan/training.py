@@ -20,8 +20,8 @@ from tsgan.config import TrainingConfig
 from tsgan.generator import Generator
 from tsgan.joint import JointNoise
 from tsgan.pool import Pool
+from tsgan.precision import autocast, tf32
 from tsgan.windows import Batch, Windows
-
 
 _READ_SECONDS = 0.5  # between two looks at the losses; a GPU waits for nobody in between
 
@@ -49,6 +49,7 @@ class Trained(NamedTuple):
     """Why training ended early, or None; only what came before is kept then"""
 
 
+@tf32(False)
 def train(
     generator: Generator,
     critics: list[nn.Module],
@@ -88,8 +89,10 @@ def train(
         for _ in range(1 if step > 1 else 1 + warm_up):
             fakes = fake_windows(generator, windows, pool, noise, rng)
             for fake in fakes.split(config.batch):
-                real = windows.draw(len(fake), rng)
-                gap, slope = critic_step(critics, critic_optimiser, real.with_future(real.future), fake, config, rng)
+                batch = windows.draw(len(fake), rng)
+                real = batch.with_future(batch.future)
+                with tf32(config.precision == "tf32"):
+                    gap, slope = critic_step(critics, critic_optimiser, real, fake, config, rng)
 
         origins = both(windows.draw(config.batch // 2, rng), pool.origins(config.batch // 2))
         shocks = noise(len(origins.past), config.future, rng)
@@ -121,9 +124,11 @@ def train(
 
 def read(unread: list[tuple[int, Tensor, float]]) -> list[Record]:
     """Fetch losses from their device: the only place where training waits for it."""
-    steps, losses_of_steps, seconds = zip(*unread, strict=True)
-    values = torch.stack(losses_of_steps).tolist()
-    return [Record(step, *three, second) for step, three, second in zip(steps, values, seconds, strict=True)]
+    values = torch.stack([tensors for _, tensors, _ in unread]).tolist()
+    return [
+        Record(step, wasserstein, penalty, likelihood, seconds)
+        for (step, _, seconds), (wasserstein, penalty, likelihood) in zip(unread, values, strict=True)
+    ]
 
 
 @torch.no_grad()
@@ -154,8 +159,9 @@ def known_ahead(origins: Batch) -> Tensor | None:
 
 def judge(critic: nn.Module, paths: Tensor, config: TrainingConfig) -> Tensor:
     """Scores of whole windows: (n, past + future, assets + inputs) -> (n,)."""
-    scores: Tensor = critic(paths[:, config.past :], paths[:, : config.past])
-    return scores
+    with autocast(config.precision, paths.device):
+        scores: Tensor = critic(paths[:, config.past :], paths[:, : config.past])
+    return scores.to(paths.dtype)
 
 
 def critic_step(
@@ -169,6 +175,7 @@ def critic_step(
     """One step of every critic on windows (n, past + future, assets + inputs); returns mean loss and mean penalty."""
     between = penalties.interpolate(real, fake, rng)
     gap = slope = torch.zeros((), device=real.device)
+    step = penalties.STEPS[config.precision]
     for critic in critics:
 
         def score(x: Tensor, critic: nn.Module = critic) -> Tensor:
@@ -176,7 +183,7 @@ def critic_step(
 
         real_score, fake_score = score(torch.cat((real, fake))).chunk(2)
         gap = gap + losses.critic_loss(real_score, fake_score).mean()
-        slope = slope + penalties.two_sided(penalties.gradient_norm(score, between)).mean()
+        slope = slope + penalties.two_sided(penalties.gradient_norm(score, between, step)).mean()
     optimiser.zero_grad()
     (gap + config.penalty * slope).backward()
     optimiser.step()

@@ -31,7 +31,7 @@ class ConvCritic(nn.Module):
         self.stem = nn.Conv2d(VIEWS * assets + 1 + conditions, width, kernel_size=(1, 8), stride=(1, 4))
         self.blocks = nn.ModuleList(ResidualBlock(width) for _ in range(blocks))
         self.score = nn.Linear(width, 1)
-        self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's annotations lack it
 
     def forward(self, future: Tensor, past: Tensor) -> Tensor:
         """(n, time, assets + conditions), (n, past, assets + conditions) -> (n,)."""

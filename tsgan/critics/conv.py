@@ -35,8 +35,8 @@ class ConvCritic(nn.Module):
 
     def forward(self, future: Tensor, past: Tensor) -> Tensor:
         """(n, time, assets + conditions), (n, past, assets + conditions) -> (n,)."""
-        views = channels(future, past, self.conditions).unsqueeze(2)
-        h = self.stem(views.contiguous(memory_format=torch.channels_last))  # (n, width, 1, (past + time) / 4 - 1)
+        views = channels(future, past, self.conditions).transpose(1, 2).unsqueeze(2)  # (n, views, 1, past + time)
+        h = self.stem(views)  # (n, width, 1, (past + time) / 4 - 1)
         for block in self.blocks:
             h = functional.avg_pool2d(block(h), (1, 2), ceil_mode=True)
         score: Tensor = self.score(functional.silu(h).mean((2, 3)))

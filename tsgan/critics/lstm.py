@@ -29,8 +29,8 @@ class LSTMCritic(nn.Module):
     def forward(self, future: Tensor, past: Tensor) -> Tensor:
         """(n, time, assets + conditions), (n, past, assets + conditions) -> (n,)."""
         x = channels(future, past, self.conditions)
-        x = functional.pad(x, (-x.shape[-1] % self.patch, 0))
-        reads = x.unflatten(-1, (-1, self.patch)).permute(0, 2, 1, 3).flatten(2)  # (n, reads, channels * patch)
+        x = functional.pad(x, (0, 0, -x.shape[1] % self.patch, 0))
+        reads = x.unflatten(1, (-1, self.patch)).flatten(2)  # (n, reads, patch * channels)
         h: Tensor = self.lstm(reads)[0]
         h = h + self.branch(h)
         score: Tensor = self.score(h.mean(1))

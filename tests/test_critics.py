@@ -43,9 +43,7 @@ def test_channels_mark_the_future() -> None:
 
 def test_channels_are_what_they_are_called() -> None:
     past, future, given = torch.randn(2, 30, 3), torch.randn(2, 5, 3), torch.randn(2, 35, 2)
-    views = channels(
-        *(torch.cat((x, g), -1) for x, g in zip((future, past), (given[:, 30:], given[:, :30]), strict=True)), 2
-    )
+    views = channels(torch.cat((future, given[:, 30:]), -1), torch.cat((past, given[:, :30]), -1), 2)
     x = torch.cat((past, future), 1)
     size = (x.square() + 0.01).sqrt()
     assert torch.equal(views[..., :3], x)

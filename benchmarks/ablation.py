@@ -68,7 +68,7 @@ class WithBlocks(ConvCritic):
 class Block(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.first, self.second = (nn.Conv1d(width, width, kernel_size=5, padding=2) for _ in range(2))
+        self.first, self.second = (nn.Conv2d(width, width, (1, 5), padding=(0, 2)) for _ in range(2))
 
 
 class NormOnMainPath(WithBlocks):
@@ -77,7 +77,7 @@ class NormOnMainPath(WithBlocks):
     class block(Block):  # noqa: N801
         def forward(self, x: Tensor) -> Tensor:
             h = x + self.second(functional.silu(self.first(functional.silu(x))))
-            return functional.layer_norm(h, h.shape[1:])
+            return functional.layer_norm(h.permute(0, 2, 3, 1), (1, h.shape[-1], h.shape[1])).permute(0, 3, 1, 2)
 
 
 class WithoutNorm(WithBlocks):

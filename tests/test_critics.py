@@ -37,8 +37,21 @@ def test_no_batch_norm_and_layer_norm_only_in_branches(kind: type[nn.Module]) ->
 
 def test_channels_mark_the_future() -> None:
     views = channels(torch.randn(2, 5, 3), torch.randn(2, 7, 3))
-    assert views.shape == (2, 13, 12)
-    torch.testing.assert_close(views[:, -1], torch.tensor([0.0] * 7 + [1.0] * 5).expand(2, -1))
+    assert views.shape == (2, 12, 13)
+    torch.testing.assert_close(views[..., -1], torch.tensor([0.0] * 7 + [1.0] * 5).expand(2, -1))
+
+
+def test_channels_are_what_they_are_called() -> None:
+    past, future, given = torch.randn(2, 30, 3), torch.randn(2, 5, 3), torch.randn(2, 35, 2)
+    views = channels(torch.cat((future, given[:, 30:]), -1), torch.cat((past, given[:, :30]), -1), 2)
+    x = torch.cat((past, future), 1)
+    size = (x.square() + 0.01).sqrt()
+    assert torch.equal(views[..., :3], x)
+    torch.testing.assert_close(views[..., 3:6], size)
+    torch.testing.assert_close(views[:, 33, 6:9], size[:, 13:34].mean(1))
+    torch.testing.assert_close(views[:, 4, 6:9], (size[:, :5].sum(1) + 16 * size[:, 0]) / 21)  # the first day before it
+    torch.testing.assert_close(views[:, 9, 9:12], x[:, :10].sum(1) / 35**0.5)
+    assert torch.equal(views[..., 13:], given)
 
 
 def test_every_critic_runs_on_the_meta_device() -> None:

@@ -1,14 +1,17 @@
 """Gradient penalties against closed forms and against automatic differentiation."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from tsgan import losses, penalties
 from tsgan.critics import ConvCritic, LSTMCritic
+from tsgan.precision import autocast
 
 NORMS = [penalties.gradient_norm, penalties.gradient_norm_exact]
 PAST, FUTURE = 48, 48
@@ -31,27 +34,97 @@ def test_linear_critic_has_its_exact_penalty(norm: Callable[..., Tensor]) -> Non
 
 
 @pytest.mark.parametrize("kind", [ConvCritic, LSTMCritic])
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-3), (torch.float32, 3e-3)])
+@pytest.mark.parametrize("conditions", [0, 3])
+@pytest.mark.parametrize("sharpness", [1.0, 1.7])  # of a new critic, and of one whose weights have grown
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-6), (torch.float32, 1e-3)])
 def test_first_order_penalty_has_the_gradient_of_double_backward(
-    kind: type[nn.Module], dtype: torch.dtype, tolerance: float
+    kind: type[nn.Module], conditions: int, sharpness: float, dtype: torch.dtype, tolerance: float
 ) -> None:
     torch.manual_seed(0)
-    critic = kind(2).to(dtype)
-    x = torch.randn(8, PAST + FUTURE, 2, dtype=dtype)
+    critic = kind(2, conditions).to(dtype)
+    with torch.no_grad():
+        for parameter in critic.parameters():
+            parameter.mul_(sharpness)
+    x = torch.randn(8, PAST + FUTURE, 2 + conditions, dtype=dtype)
 
     def score(path: Tensor) -> Tensor:
         return critic(path[:, PAST:], path[:, :PAST])  # type: ignore[no-any-return]  # a Module's call is untyped
 
-    gradients = []
-    for norm in NORMS:
-        critic.zero_grad()
-        penalties.two_sided(norm(score, x)).mean().backward()
-        gradients.append(
-            torch.cat(
-                [torch.zeros_like(p).flatten() if p.grad is None else p.grad.flatten() for p in critic.parameters()]
-            )
-        )
+    def first_order(score: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        return penalties.gradient_norm(score, x, penalties.STEPS[str(dtype).removeprefix("torch.")])
+
+    values, gradients = [], []
+    for norm in (first_order, penalties.gradient_norm_exact):
+        penalty = penalties.two_sided(norm(score, x)).mean()
+        found = torch.autograd.grad(penalty, list(critic.parameters()), allow_unused=True, materialize_grads=True)
+        values.append(penalty.detach())
+        gradients.append(torch.cat([gradient.flatten() for gradient in found]))
+    torch.testing.assert_close(*values)
     assert (gradients[0] - gradients[1]).norm() / gradients[1].norm() < tolerance
+
+
+@pytest.mark.parametrize("kind", [ConvCritic, LSTMCritic])
+def test_first_order_penalty_in_bf16_is_right_to_a_tenth(kind: type[nn.Module]) -> None:
+    torch.manual_seed(0)
+    critic, x = kind(1), torch.randn(64, 256, 1)
+
+    def score(path: Tensor) -> Tensor:
+        return critic(path[:, 128:], path[:, :128])  # type: ignore[no-any-return]  # a Module's call is untyped
+
+    def rounded(path: Tensor) -> Tensor:
+        with autocast("bf16", path.device):
+            return score(path).to(path.dtype)
+
+    norms = (penalties.gradient_norm_exact(score, x), penalties.gradient_norm(rounded, x, penalties.STEPS["bf16"]))
+    gradients = []
+    for norm in norms:
+        found = torch.autograd.grad(
+            penalties.two_sided(norm).mean(), list(critic.parameters()), allow_unused=True, materialize_grads=True
+        )
+        gradients.append(torch.cat([gradient.flatten() for gradient in found]))
+    assert (gradients[1] - gradients[0]).norm() / gradients[0].norm() < 0.1
+
+
+def test_first_order_penalty_needs_no_double_backward() -> None:
+    class Once(torch.autograd.Function):
+        """Has no second derivative, as cuDNN's recurrent kernels have none."""
+
+        @staticmethod
+        def forward(ctx: Any, x: Tensor) -> Any:
+            ctx.save_for_backward(x)
+            return x.sin()
+
+        @staticmethod
+        @once_differentiable
+        def backward(ctx: Any, *gradients: Tensor) -> Any:
+            return gradients[0] * ctx.saved_tensors[0].cos()
+
+    sine: Callable[[Tensor], Tensor] = Once.apply
+    weight = torch.full((4, 1), 0.5, requires_grad=True)
+
+    def score(path: Tensor) -> Tensor:
+        return (weight * sine(path)).flatten(1).sum(1)
+
+    x = torch.randn(3, 4, 1)
+    penalties.two_sided(penalties.gradient_norm(score, x)).mean().backward()
+    assert weight.grad is not None
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        penalties.two_sided(penalties.gradient_norm_exact(score, x)).mean().backward()
+
+
+def test_exact_penalty_switches_cudnn_off_for_itself_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "enabled", True)
+    seen = []
+
+    def score(path: Tensor) -> Tensor:
+        seen.append(torch.backends.cudnn.enabled)
+        return path.square().flatten(1).sum(1)
+
+    x = torch.randn(3, 4, 1)
+    penalties.gradient_norm(score, x)
+    penalties.gradient_norm_exact(score, x)
+    assert seen == [True, True, False]
+    assert torch.backends.cudnn.enabled
 
 
 def test_penalty_of_one_path_does_not_depend_on_the_others() -> None:

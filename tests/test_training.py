@@ -2,19 +2,22 @@
 
 import dataclasses
 import itertools
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
 
-from tsgan import Config, TrainingError, procedure
+from tsgan import Config, TrainingError, procedure, training
+from tsgan.config import TrainingConfig
 from tsgan.fitting import Fit, build, fit_laws
 from tsgan.generator import Generator
 from tsgan.joint import JointNoise
 from tsgan.law import Scaling, states_of
 from tsgan.pool import Pool
 from tsgan.selection import energy_score
-from tsgan.training import Record, train
+from tsgan.training import Record, Trained, train
+from tsgan.warmstart import negative_log_posterior
 from tsgan.windows import Windows
 
 CPU = torch.device("cpu")
@@ -25,11 +28,12 @@ TINY = dataclasses.replace(
 )
 
 
-def windows() -> Windows:
+def windows(blocks: tuple[int, ...] = ()) -> Windows:
     generator = Generator(RETURNS.shape[1], TINY.generator)
     scaling = Scaling.of(RETURNS, generator)
     x = torch.as_tensor(RETURNS / scaling.deviation, dtype=torch.float32)
-    return Windows(x, states_of(generator, RETURNS, scaling), 32, 32)
+    given = torch.randn(len(x), sum(blocks), generator=torch.Generator().manual_seed(0))
+    return Windows(x, states_of(generator, RETURNS, scaling), 32, 32, given, blocks)
 
 
 def test_windows_hold_what_followed_and_the_state_before_it() -> None:
@@ -77,6 +81,66 @@ def test_divergence_ends_training_and_keeps_the_warm_start() -> None:
     assert all(torch.isfinite(p).all() for p in fit.laws[0].generator.parameters())
 
 
+def test_divergence_is_found_late_and_nothing_of_it_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "_READ_SECONDS", float("inf"))
+    calls = itertools.count(1)
+
+    def anchor(generator: Generator) -> torch.Tensor:
+        return generator.skew.square().sum() * (float("nan") if next(calls) == 3 else 1.0)
+
+    seen: list[Record] = []
+    config = dataclasses.replace(TINY.training, steps=6)
+    kept, stopped = train_with(config, CPU, [0, 2, 3, 6], anchor, seen.append)
+    assert stopped is not None
+    assert "diverged at step 3" in stopped
+    assert set(kept) == {0, 2}
+    assert all(torch.isfinite(p).all() for p in kept[2].parameters())
+    assert [record.step for record in seen] == [1, 2]
+
+
+@pytest.mark.parametrize("blocks", [(), (2, 3)])
+def test_the_loop_never_waits_for_its_device(blocks: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the meta device a tensor from elsewhere fails, and so does every look at a value, but for the one place."""
+    looks = []
+
+    def read(unread: list[tuple[int, torch.Tensor, float]]) -> list[Record]:
+        looks.append(len(unread))
+        assert all(losses.is_meta for _, losses, _ in unread)
+        return [Record(step, 0.0, 0.0, 0.0, seconds) for step, _, seconds in unread]
+
+    monkeypatch.setattr(training, "read", read)
+    monkeypatch.setattr(training, "_READ_SECONDS", float("inf"))
+    config = dataclasses.replace(TINY.training, critic="both", critic_warm_up=0)
+    seen: list[Record] = []
+    some = windows(blocks)
+
+    def anchor(generator: Generator) -> torch.Tensor:
+        return negative_log_posterior(generator, some.x.to("meta"), some.states[:-1].to("meta"), TINY.warm_start).mean()
+
+    kept, stopped = train_with(config, torch.device("meta"), [3], anchor, seen.append, blocks)
+    assert stopped is None
+    assert looks == [3]
+    assert all(p.is_meta for p in kept[3].parameters())
+
+
+def train_with(
+    config: TrainingConfig,
+    device: torch.device,
+    keep: list[int],
+    anchor: Callable[[Generator], torch.Tensor],
+    on_step: Callable[[Record], None],
+    blocks: tuple[int, ...] = (),
+) -> Trained:
+    generator, critics = build(2, dataclasses.replace(TINY, training=config), 0, CPU, blocks)
+    some = windows(blocks)
+    scores = torch.randn(50, 2, generator=torch.Generator().manual_seed(0))
+    noise = JointNoise(scores, torch.ones(50), 0.2, 0.2).to(device)
+    moved = Windows(some.x.to(device), some.states.to(device), 32, 32, some.given.to(device), blocks)
+    rng = torch.Generator().manual_seed(0)
+    critics = [critic.to(device) for critic in critics]
+    return train(generator.to(device), critics, moved, noise, anchor, config, keep, 10.0, rng, on_step)
+
+
 def test_nothing_usable_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*args: object) -> Fit:
         fit = fit_laws(RETURNS, TINY, [0], 0, CPU, lambda _: None)
@@ -104,20 +168,10 @@ def test_steps_are_kept_where_they_are_clearly_better_than_the_warm_start() -> N
 
 
 def test_the_loop_reports_every_step() -> None:
-    generator, critics = build(2, TINY, 0, CPU)
     seen: list[Record] = []
-    stopped = train(
-        generator,
-        critics,
-        windows(),
-        JointNoise(torch.randn(50, 2, generator=torch.Generator().manual_seed(0)), torch.ones(50), 0.2, 0.2),
-        lambda g: g.skew.square().sum(),
-        TINY.training,
-        10.0,
-        torch.Generator().manual_seed(0),
-        lambda record, averaged: seen.append(record) if isinstance(averaged, Generator) else None,
-    )
+    kept, stopped = train_with(TINY.training, CPU, [2], lambda g: g.skew.square().sum(), seen.append)
     assert stopped is None
+    assert set(kept) == {0, 2}
     assert [record.step for record in seen] == [1, 2, 3]
     assert all(a.seconds < b.seconds for a, b in itertools.pairwise(seen))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
@@ -19,6 +18,7 @@ from tsgan.generator import Generator
 from tsgan.joint import JointNoise, market_level, normal_scores
 from tsgan.law import Law, Scaling, states_of
 from tsgan.level import match_level
+from tsgan.precision import check_precision
 from tsgan.returns import Floats
 from tsgan.training import Record, train
 from tsgan.warmstart import guide, negative_log_posterior, negative_log_posterior_given, warm_start
@@ -55,6 +55,7 @@ def fit_laws(
     on_step : called with None when the warm start is done, then with the record of every step
     covariates : what is known before each step
     """
+    check_precision(config.training.precision, device)
     blocks = covariates.blocks if covariates else ()
     generator, critics = build(returns.shape[1], config, seed, device, blocks)
     momentum = fit_drift(returns, config.generator.half_lives, config.warm_start.momentum_scale)
@@ -71,13 +72,10 @@ def fit_laws(
         guide(generator, x, states[:-1], given, config.warm_start, hidden)
     on_step(None)
 
-    kept = {0: copy.deepcopy(generator)}
     records: list[Record] = []
 
-    def after_step(record: Record, averaged: Generator) -> None:
+    def after_step(record: Record) -> None:
         records.append(record)
-        if record.step in keep:
-            kept[record.step] = copy.deepcopy(averaged)
         on_step(record)
 
     def anchor(g: Generator) -> torch.Tensor:
@@ -86,19 +84,20 @@ def fit_laws(
             return without
         return 0.5 * (without + negative_log_posterior_given(g, x, states[:-1], given, hidden).mean())
 
-    stopped = train(
+    kept, stopped = train(
         generator,
         critics,
         Windows(x, states, config.training.past, config.training.future, given, blocks),
         noise,
         anchor,
         dataclasses.replace(config.training, steps=max(keep)),
+        keep,
         config.warm_start.weight_decay,
         random_stream(seed, _TRAIN, device=device),
         after_step,
     )
     laws = {}
-    for step in sorted(set(kept) & {0, *keep}):
+    for step in sorted(kept):
         match_level(kept[step], x, states[:-1], noise, random_stream(seed, _LEVEL, device=device))
         laws[step] = Law(kept[step], noise, scaling)
     return Fit(laws, records, stopped)

@@ -204,9 +204,18 @@ class _Step:
         neutral = None if reference is None else self.neutral
         self.guided = None if net.guidance is None else net.guidance.prepare(neutral)
 
-    def __call__(self, state: Tensor, given: Tensor | None = None) -> tuple[Tensor, Tensor, Innovation]:
-        """Conditional mean and standard deviation, each (n, assets), and the law of the innovation."""
-        flat = _flat(state)
+    def __call__(
+        self, state: Tensor, given: Tensor | None = None, market: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Innovation]:
+        """Conditional mean and standard deviation, each (n, assets), and the law of the innovation.
+
+        Parameters
+        ----------
+        state : (n, assets, 3, half-lives)
+        given : (n, inputs) covariates
+        market : (n, assets, 2, half-lives) the market's squares as every asset sees them; otherwise from the state
+        """
+        flat = _flat(state, market)
         base, mean = self.base_and_mean(flat)
         base = base.log()
         remembered = self.log_variance(flat, base)
@@ -233,13 +242,13 @@ class _Step:
         return correction.add(base, alpha=self.elasticity).sub(beyond, alpha=self.elasticity - _ELASTICITY_BEYOND)
 
 
-def _flat(state: Tensor) -> Tensor:
+def _flat(state: Tensor, market: Tensor | None = None) -> Tensor:
     """Memory of every asset, and behind it the market's squares if there are several assets.
 
     (n, assets, 3, half-lives) -> (assets, n, 3 half-lives) or (assets, n, 5 half-lives)
     """
-    flat = state.transpose(0, 1).flatten(2)
-    if len(flat) == 1:
-        return flat
-    market = flat[..., : 2 * state.shape[-1]].mean(0, keepdim=True)
-    return torch.cat((flat, market.expand(len(flat), -1, -1)), -1)
+    if state.shape[1] == 1:
+        return state.transpose(0, 1).flatten(2)
+    if market is None:
+        market = state[:, :, :2].mean(1, keepdim=True).expand(-1, state.shape[1], -1, -1)
+    return torch.cat((state.flatten(2), market.flatten(2)), -1).transpose(0, 1)

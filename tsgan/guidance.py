@@ -157,5 +157,5 @@ class GuidedStep(NamedTuple):
 def hide(given: Tensor, blocks: Sequence[int], share: float, rng: torch.Generator) -> Tensor:
     """Make covariates unknown at random, each with a probability, for all steps of a row: (n, ..., inputs)."""
     kept = torch.rand((len(given), len(blocks)), generator=rng, device=given.device) >= share
-    kept = kept.repeat_interleave(torch.tensor(blocks, device=given.device), 1)
+    kept = torch.cat([one.expand(-1, size) for one, size in zip(kept.split(1, 1), blocks, strict=True)], 1)
     return given * kept.reshape(len(given), *[1] * (given.dim() - 2), -1)

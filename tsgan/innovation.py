@@ -9,6 +9,7 @@ differentiable in them.
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import NamedTuple
 
 import torch
@@ -111,16 +112,22 @@ def innovation_family(skew: Tensor, tail: Tensor, stretch: Tensor) -> Innovation
     ----------
     skew, tail, stretch : tensors of shape (assets,), tail > 0; stretch > 0 gives calm markets heavier tails.
     """
-    angles = torch.arange(_DEGREE + 1, dtype=torch.float64) + 0.5
-    nodes = 0.5 - 0.5 * torch.cos(math.pi * angles / (_DEGREE + 1))
-    powers = torch.linalg.inv(torch.linalg.vander(nodes)).flip(0).to(tail)
-    laws = innovation(skew, tail * torch.exp(-stretch * nodes.to(tail)[:, None]))
+    nodes, powers = _interpolation(tail.dtype, tail.device)
+    laws = innovation(skew, tail * torch.exp(-stretch * nodes[:, None]))
     curves = torch.tensordot(powers, torch.stack((laws.shift, laws.scale.log(), laws.tail.log()), 1), 1)
     usual = innovation(skew, tail)
     z, weight = _quadrature(tail)
     e = usual.from_normal(z[:, None])
     lower = weight @ torch.where(e < 0, e.square(), 0.0)
     return InnovationFamily(usual, curves.unsqueeze(2).unbind(), lower, 1 - lower)
+
+
+@cache  # moved to a GPU once, not at every step
+def _interpolation(dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Nodes in [0, 1], and what turns values there into coefficients of a polynomial, highest power first."""
+    angles = torch.arange(_DEGREE + 1, dtype=torch.float64) + 0.5
+    nodes = 0.5 - 0.5 * torch.cos(math.pi * angles / (_DEGREE + 1))
+    return nodes.to(device, dtype), torch.linalg.inv(torch.linalg.vander(nodes)).flip(0).to(device, dtype)
 
 
 def _quadrature(like: Tensor) -> tuple[Tensor, Tensor]:

@@ -14,7 +14,9 @@ from torch import Tensor
 
 Score = Callable[[Tensor], Tensor]  # (n, time, assets) -> (n,)
 
-DIFFERENCE_STEP = 0.03  # float32: the parameter gradient agrees to 1e-4 (conv) and 3e-4 (LSTM); smaller steps round off
+# Half the length of a difference: errors grow with the square of longer ones, and by rounding off with shorter ones.
+# With these the parameter gradients agree with autograd's to 1e-6 in float64, 1e-3 in float32 and 1e-1 in bf16.
+STEPS = {"float64": 1e-4, "float32": 0.015, "tf32": 0.1, "bf16": 0.3}
 
 
 def interpolate(real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
@@ -33,20 +35,25 @@ def one_sided(norm: Tensor) -> Tensor:
     return (norm - 1).clamp(min=0).square()
 
 
-def gradient_norm(score: Score, x: Tensor) -> Tensor:
+def gradient_norm(score: Score, x: Tensor, step: float = STEPS["float32"]) -> Tensor:
     """Norm of the critic's gradient at every path, without double backward.
 
     With v the unit gradient, d norm / d parameters is the derivative of (f(x + h v) - f(x - h v)) / 2h, v held
     constant. The critic must be smooth (SiLU, tanh): kinks make the difference quotient wrong.
+
+    Parameters
+    ----------
+    x : (n, time, assets)
+    step : h, by the precision that the critic computes in
 
     Returns
     -------
     (n,); differentiable in the critic's parameters, not in x.
     """
     norm, direction = _slope(score, x)
-    nudge = DIFFERENCE_STEP * direction
+    nudge = step * direction
     ahead, behind = score(torch.cat((x + nudge, x - nudge))).chunk(2)
-    derivative = (ahead - behind) / (2 * DIFFERENCE_STEP)
+    derivative = (ahead - behind) / (2 * step)
     return norm + derivative - derivative.detach()
 
 

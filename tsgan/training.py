@@ -9,18 +9,21 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from tsgan import losses, penalties
+from tsgan import losses, pathwise, penalties
 from tsgan.config import TrainingConfig
 from tsgan.generator import Generator
 from tsgan.joint import JointNoise
 from tsgan.pool import Pool
+from tsgan.precision import autocast, tf32
 from tsgan.windows import Batch, Windows
+
+_READ_SECONDS = 0.5  # between two looks at the losses; a GPU waits for nobody in between
 
 
 class Record(NamedTuple):
@@ -37,6 +40,16 @@ class Record(NamedTuple):
     """Seconds since the start."""
 
 
+class Trained(NamedTuple):
+    """What training gives back."""
+
+    kept: dict[int, Generator]
+    """The generator before the first step, number 0, and its moving average after each of those asked for"""
+    stopped: str | None
+    """Why training ended early, or None; only what came before is kept then"""
+
+
+@tf32(False)
 def train(
     generator: Generator,
     critics: list[nn.Module],
@@ -44,60 +57,78 @@ def train(
     noise: JointNoise,
     anchor: Callable[[Generator], Tensor],
     config: TrainingConfig,
+    keep: Collection[int],
     weight_decay: float,
     rng: torch.Generator,
-    on_step: Callable[[Record, Generator], None],
-) -> str | None:
+    on_step: Callable[[Record], None],
+) -> Trained:
     """Train generator and critics against each other, in place.
 
     Parameters
     ----------
     anchor : the loss that ties the generator to the data's one-step law, a scalar
+    keep : steps whose moving average of the generator is kept
     weight_decay : of the generator's correcting network, as in the warm start
-    on_step : called after every step with its record and the moving average of the generator, the model to keep
-
-    Returns
-    -------
-    None, or why training ended early; what on_step saw before is then the last good state.
+    on_step : called with the record of every step, of several at once where they are quick
     """
+    kept = {0: copy.deepcopy(generator)}
     averaged = copy.deepcopy(generator)
     reference = windows.states[torch.randperm(len(windows.states), generator=rng, device=windows.x.device)[:1024]]
     pool = Pool(windows, config.critic_steps * config.batch // 2, rng)
     critic_optimiser = torch.optim.Adam(
         [p for critic in critics for p in critic.parameters()], config.critic_learning_rate, config.betas
     )
-    generator_optimiser = torch.optim.AdamW(
-        generator.parameter_groups(weight_decay), config.generator_learning_rate, config.betas
-    )
+    groups = generator.parameter_groups(weight_decay)
+    generator_optimiser = torch.optim.AdamW(groups, config.generator_learning_rate, config.betas)
+    learned = [p for group in groups for p in group["params"]]
     warm_up = min(config.critic_warm_up // config.critic_steps, config.steps)  # not longer than the training itself
-    start = time.perf_counter()
+    unread: list[tuple[int, Tensor, float]] = []
+    start = last_read = time.perf_counter()
     for step in range(1, config.steps + 1):
         generator.fix_neutral(reference)
         for _ in range(1 if step > 1 else 1 + warm_up):
             fakes = fake_windows(generator, windows, pool, noise, rng)
             for fake in fakes.split(config.batch):
-                real = windows.draw(len(fake), rng)
-                gap, slope = critic_step(critics, critic_optimiser, real.with_future(real.future), fake, config, rng)
+                batch = windows.draw(len(fake), rng)
+                real = batch.with_future(batch.future)
+                with tf32(config.precision == "tf32"):
+                    gap, slope = critic_step(critics, critic_optimiser, real, fake, config, rng)
 
         origins = both(windows.draw(config.batch // 2, rng), pool.origins(config.batch // 2))
         shocks = noise(len(origins.past), config.future, rng)
-        future = generator(origins.state, shocks, reference, given=known_ahead(origins))[0]
+        future = pathwise.free_run(generator, origins.state, shocks, reference, given=known_ahead(origins))
         paths = origins.with_future(future)
         score = torch.stack([losses.generator_loss(judge(critic, paths, config)).mean() for critic in critics]).mean()
         tie = anchor(generator)
         generator_optimiser.zero_grad()
-        (score + config.anchor * tie).backward()
+        (score + config.anchor * tie).backward(inputs=learned)
         generator_optimiser.step()
 
         with torch.no_grad():
             for mean, new in zip(averaged.parameters(), generator.parameters(), strict=True):
                 mean.lerp_(new, 1 - config.average)
-        averaged.fix_neutral(reference)
-        record = Record(step, -gap.item(), slope.item(), -tie.item(), time.perf_counter() - start)
-        if not all(map(math.isfinite, record)):
-            return f"training diverged at step {step}: Wasserstein estimate {record.wasserstein:.3g}"
-        on_step(record, averaged)
-    return None
+        if step in keep:
+            kept[step] = copy.deepcopy(averaged)
+            kept[step].fix_neutral(reference)
+        now = time.perf_counter()
+        unread.append((step, torch.stack((-gap, slope, -tie.detach())), now - start))
+        if now - last_read >= _READ_SECONDS or step == config.steps:
+            for record in read(unread):
+                if not all(map(math.isfinite, record)):
+                    why = f"training diverged at step {record.step}: Wasserstein estimate {record.wasserstein:.3g}"
+                    return Trained({k: g for k, g in kept.items() if k < record.step}, why)
+                on_step(record)
+            unread, last_read = [], now
+    return Trained(kept, None)
+
+
+def read(unread: list[tuple[int, Tensor, float]]) -> list[Record]:
+    """Fetch losses from their device: the only place where training waits for it."""
+    values = torch.stack([tensors for _, tensors, _ in unread]).tolist()
+    return [
+        Record(step, wasserstein, penalty, likelihood, seconds)
+        for (step, _, seconds), (wasserstein, penalty, likelihood) in zip(unread, values, strict=True)
+    ]
 
 
 @torch.no_grad()
@@ -128,8 +159,9 @@ def known_ahead(origins: Batch) -> Tensor | None:
 
 def judge(critic: nn.Module, paths: Tensor, config: TrainingConfig) -> Tensor:
     """Scores of whole windows: (n, past + future, assets + inputs) -> (n,)."""
-    scores: Tensor = critic(paths[:, config.past :], paths[:, : config.past])
-    return scores
+    with autocast(config.precision, paths.device):
+        scores: Tensor = critic(paths[:, config.past :], paths[:, : config.past])
+    return scores.to(paths.dtype)
 
 
 def critic_step(
@@ -143,6 +175,7 @@ def critic_step(
     """One step of every critic on windows (n, past + future, assets + inputs); returns mean loss and mean penalty."""
     between = penalties.interpolate(real, fake, rng)
     gap = slope = torch.zeros((), device=real.device)
+    step = penalties.STEPS[config.precision]
     for critic in critics:
 
         def score(x: Tensor, critic: nn.Module = critic) -> Tensor:
@@ -150,7 +183,7 @@ def critic_step(
 
         real_score, fake_score = score(torch.cat((real, fake))).chunk(2)
         gap = gap + losses.critic_loss(real_score, fake_score).mean()
-        slope = slope + penalties.two_sided(penalties.gradient_norm(score, between)).mean()
+        slope = slope + penalties.two_sided(penalties.gradient_norm(score, between, step)).mean()
     optimiser.zero_grad()
     (gap + config.penalty * slope).backward()
     optimiser.step()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 VIEWS = 4
 _MONTH = 21
@@ -21,14 +20,15 @@ def channels(future: Tensor, past: Tensor, conditions: int = 0) -> Tensor:
 
     Returns
     -------
-    (n, 4 assets + 1 + conditions, past + time): return, smooth absolute return, its mean over a month, cumulated return
+    (n, past + time, 4 assets + 1 + conditions): return, smooth absolute return, its mean over a month, cumulated return
     scaled by the root of the length; a mask that is 1 on the future; the covariates.
     """
-    x = torch.cat((past, future), 1).transpose(1, 2)
-    x, given = x.tensor_split((x.shape[1] - conditions,), 1)
+    x = torch.cat((past, future), 1)
+    x, given = x.tensor_split((x.shape[-1] - conditions,), -1)
     size = torch.sqrt(x.square() + 0.01)  # |x| without its kink: the penalty's difference quotient needs smoothness
-    month = functional.avg_pool1d(functional.pad(size, (_MONTH - 1, 0), mode="replicate"), _MONTH, stride=1)
-    walk = x.cumsum(-1) / x.shape[-1] ** 0.5
-    mask = x.new_zeros(len(x), 1, x.shape[-1])
-    mask[..., past.shape[1] :] = 1
-    return torch.cat((x, size, month, walk, mask, given), 1)
+    total = torch.cat((size[:, :1].expand(-1, _MONTH, -1), size), 1).cumsum(1)
+    month = (total[:, _MONTH:] - total[:, :-_MONTH]) / _MONTH
+    walk = x.cumsum(1) / x.shape[1] ** 0.5
+    mask = x.new_zeros(*x.shape[:2], 1)
+    mask[:, past.shape[1] :] = 1
+    return torch.cat((x, size, month, walk, mask, given), -1)

@@ -22,16 +22,17 @@ class LSTMCritic(nn.Module):
     def __init__(self, assets: int, conditions: int = 0, width: int = 48, patch: int = 4) -> None:
         super().__init__()
         self.conditions, self.patch = conditions, patch
-        self.lstm = nn.LSTM((VIEWS * assets + 1 + conditions) * patch, width, batch_first=True)
-        self.branch = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
+        self.lstm = nn.LSTM((VIEWS * assets + 1 + conditions) * patch, width)
+        self.branch = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU())
+        self.join = nn.Linear(width, width)
         self.score = nn.Linear(width, 1)
 
     def forward(self, future: Tensor, past: Tensor) -> Tensor:
         """(n, time, assets + conditions), (n, past, assets + conditions) -> (n,)."""
         x = channels(future, past, self.conditions)
-        x = functional.pad(x, (-x.shape[-1] % self.patch, 0))
-        reads = x.unflatten(-1, (-1, self.patch)).permute(0, 2, 1, 3).flatten(2)  # (n, reads, channels * patch)
+        x = functional.pad(x, (0, 0, -x.shape[1] % self.patch, 0))
+        reads = x.unflatten(1, (-1, self.patch)).flatten(2).transpose(0, 1)  # (reads, n, patch * channels)
         h: Tensor = self.lstm(reads)[0]
-        h = h + self.branch(h)
-        score: Tensor = self.score(h.mean(1))
+        mean = h.mean(0) + self.join(self.branch(h).mean(0))  # linear: joined once, not at every read
+        score: Tensor = self.score(mean)
         return score.squeeze(-1)

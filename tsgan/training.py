@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from tsgan import losses, penalties
 from tsgan.config import TrainingConfig
 from tsgan.generator import Generator
-from tsgan.joint import JointNoise
+from tsgan.joint import JointNoise, Noise, Shock
 from tsgan.pool import Pool
+from tsgan.ranks import ALONE, Ranks
 from tsgan.windows import Batch, Windows
 
 
@@ -47,6 +48,7 @@ def train(
     weight_decay: float,
     rng: torch.Generator,
     on_step: Callable[[Record, Generator], None],
+    ranks: Ranks = ALONE,
 ) -> str | None:
     """Train generator and critics against each other, in place.
 
@@ -55,11 +57,13 @@ def train(
     anchor : the loss that ties the generator to the data's one-step law, a scalar
     weight_decay : of the generator's correcting network, as in the warm start
     on_step : called after every step with its record and the moving average of the generator, the model to keep
+    ranks : the processes that train together, all with the same arguments; each computes its share of every batch
 
     Returns
     -------
     None, or why training ended early; what on_step saw before is then the last good state.
     """
+    ranks.average(list(generator.parameters()))  # warm starts on several GPUs may differ in their last bits
     averaged = copy.deepcopy(generator)
     reference = windows.states[torch.randperm(len(windows.states), generator=rng, device=windows.x.device)[:1024]]
     pool = Pool(windows, config.critic_steps * config.batch // 2, rng)
@@ -74,25 +78,28 @@ def train(
     for step in range(1, config.steps + 1):
         generator.fix_neutral(reference)
         for _ in range(1 if step > 1 else 1 + warm_up):
-            fakes = fake_windows(generator, windows, pool, noise, rng)
+            fakes = fake_windows(generator, windows, pool, noise, rng, ranks)
             for fake in fakes.split(config.batch):
                 real = windows.draw(len(fake), rng)
-                gap, slope = critic_step(critics, critic_optimiser, real.with_future(real.future), fake, config, rng)
+                whole = real.with_future(real.future)
+                gap, slope = critic_step(critics, critic_optimiser, whole, fake, config, rng, ranks)
 
         origins = both(windows.draw(config.batch // 2, rng), pool.origins(config.batch // 2))
-        shocks = noise(len(origins.past), config.future, rng)
+        origins, shocks = shared(origins, noise.draw(len(origins.past), config.future, rng), noise, ranks)
         future = generator(origins.state, shocks, reference, given=known_ahead(origins))[0]
         paths = origins.with_future(future)
         score = torch.stack([losses.generator_loss(judge(critic, paths, config)).mean() for critic in critics]).mean()
         tie = anchor(generator)
         generator_optimiser.zero_grad()
         (score + config.anchor * tie).backward()
+        ranks.average([p.grad for p in generator.parameters()])
         generator_optimiser.step()
 
         with torch.no_grad():
             for mean, new in zip(averaged.parameters(), generator.parameters(), strict=True):
                 mean.lerp_(new, 1 - config.average)
         averaged.fix_neutral(reference)
+        gap, slope, tie = ranks.mean(torch.stack((gap, slope, tie.detach())))
         record = Record(step, -gap.item(), slope.item(), -tie.item(), time.perf_counter() - start)
         if not all(map(math.isfinite, record)):
             return f"training diverged at step {step}: Wasserstein estimate {record.wasserstein:.3g}"
@@ -101,7 +108,14 @@ def train(
 
 
 @torch.no_grad()
-def fake_windows(generator: Generator, windows: Windows, pool: Pool, noise: JointNoise, rng: torch.Generator) -> Tensor:
+def fake_windows(
+    generator: Generator,
+    windows: Windows,
+    pool: Pool,
+    noise: JointNoise,
+    rng: torch.Generator,
+    ranks: Ranks = ALONE,
+) -> Tensor:
     """Continue real pasts and the pool's, in random order. The pool moves on.
 
     Returns
@@ -110,7 +124,8 @@ def fake_windows(generator: Generator, windows: Windows, pool: Pool, noise: Join
     """
     size = len(pool.now.past)
     origins = both(windows.draw(size, rng), pool.now)
-    future, state = generator(origins.state, noise(2 * size, windows.future, rng), given=known_ahead(origins))
+    mine, shocks = shared(origins, noise.draw(2 * size, windows.future, rng), noise, ranks)
+    future, state = map(ranks.whole, generator(mine.state, shocks, given=known_ahead(mine)))
     pool.advance(future[size:], state[size:])
     order = torch.randperm(2 * size, generator=rng, device=future.device)
     return origins.with_future(future)[order]
@@ -119,6 +134,11 @@ def fake_windows(generator: Generator, windows: Windows, pool: Pool, noise: Join
 def both(first: Batch, second: Batch) -> Batch:
     """One after the other."""
     return Batch(*map(torch.cat, zip(first, second, strict=True)))
+
+
+def shared(origins: Batch, drawn: Noise, noise: JointNoise, ranks: Ranks) -> tuple[Batch, list[Shock]]:
+    """Origins of this process and their shocks, of those of all."""
+    return Batch(*map(ranks.share, origins)), noise.shocks(Noise(*map(ranks.share, drawn)))
 
 
 def known_ahead(origins: Batch) -> Tensor | None:
@@ -139,9 +159,10 @@ def critic_step(
     fake: Tensor,
     config: TrainingConfig,
     rng: torch.Generator,
+    ranks: Ranks = ALONE,
 ) -> tuple[Tensor, Tensor]:
     """One step of every critic on windows (n, past + future, assets + inputs); returns mean loss and mean penalty."""
-    between = penalties.interpolate(real, fake, rng)
+    real, fake, between = map(ranks.share, (real, fake, penalties.interpolate(real, fake, rng)))
     gap = slope = torch.zeros((), device=real.device)
     for critic in critics:
 
@@ -153,5 +174,6 @@ def critic_step(
         slope = slope + penalties.two_sided(penalties.gradient_norm(score, between)).mean()
     optimiser.zero_grad()
     (gap + config.penalty * slope).backward()
+    ranks.average([p.grad for critic in critics for p in critic.parameters()])
     optimiser.step()
     return gap.detach() / len(critics), slope.detach() / len(critics)

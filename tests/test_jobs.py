@@ -87,7 +87,7 @@ BACKENDS = [threads, loky, pytest.param(dask, marks=pytest.mark.slow), pytest.pa
 def test_fits_are_the_same_on_any_backend(
     backend: Callable[[], Iterator[None]], model: TSGAN, panel: pd.DataFrame, one_by_one: dict[str, TSGAN]
 ) -> None:
-    refitted: Any = panel[["STOCK"]].iloc[:520], panel.index[470], 1, (0.05,), None, "auto", 500, 25, 460
+    refitted: Any = panel[["STOCK"]].iloc[:520], panel.index[470], 3, (0.05,), None, "auto", 500, 25, 460
     with backend():  # type: ignore[attr-defined]
         fitted = fit_each(panel, model)
         forecasts = rolling_forecasts(model, *refitted)

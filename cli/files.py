@@ -35,6 +35,16 @@ def require_writable(out: Path, *, force: bool, suffixes: Sequence[str] = ()) ->
         raise ConfigError(f"cannot write to the folder {folder}: {error.strerror}; use --out") from error
 
 
+def require_folder(out: Path) -> None:
+    """Raise unless files can be written to the folder ``out``, which is made if only it is missing."""
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"{out} is not a folder; name one to write the models to with --out")
+    try:
+        out.mkdir(exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"cannot make the folder {out}: {error.strerror}; use --out") from error
+
+
 def read_config(path: Path | None) -> Config:
     """Read the settings of a TOML file over the defaults."""
     if path is None:
@@ -85,6 +95,30 @@ def read_real(
 
     wanted = None if columns is None else _names(columns)
     return read_prices(path, columns=wanted, leave_out=leave_out, missing=missing, start=start, end=end)
+
+
+def read_each(
+    path: Path,
+    *,
+    columns: str | None,
+    missing: str,
+    start: str | None,
+    end: str | None,
+    leave_out: Sequence[str] = (),
+) -> dict[str, pd.DataFrame | DataError]:
+    """Read the prices of every ticker by itself, or why they cannot be used."""
+    from tsgan.datasets.checks import check_prices
+    from tsgan.datasets.readers import read_columns
+    from tsgan.tickers import histories
+
+    table = read_columns(path, None if columns is None else _names(columns), leave_out)
+    each: dict[str, pd.DataFrame | DataError] = {}
+    for name, prices in histories(table).items():
+        try:
+            each[name] = check_prices(prices, missing=missing, start=start, end=end)
+        except DataError as error:
+            each[name] = error
+    return each
 
 
 def read_pair(

@@ -1,23 +1,48 @@
 """``tsgan fit``: learn a model from prices."""
 
+import re
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tsgan.cli import options
-from tsgan.cli.console import say_json, say_values
-from tsgan.cli.files import read_config, read_known, read_real, require_writable
-from tsgan.cli.progress import progress_on_stderr
+from tsgan.cli.console import complain, counted, say_json, say_values
+from tsgan.cli.files import read_config, read_each, read_known, read_real, require_folder, require_writable
+from tsgan.cli.progress import progress_on_stderr, share_on_stderr
 from tsgan.config import CRITICS, Config
+from tsgan.errors import ConfigError, DataError, TrainingError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tsgan.estimator import TSGAN
 
 DEFAULTS = Config().training
 
 
 def fit(
     prices: options.Prices,
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The model file to write.")] = Path("model.tsgan"),
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            help="The model file to write, or the folder of models with --each.",
+            show_default="model.tsgan, or models",
+        ),
+    ] = None,
+    each: Annotated[
+        bool, typer.Option("--each", help="One model a column, from its first price to its last: OUT/COLUMN.tsgan.")
+    ] = False,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs", metavar="N", min=-1, help="Fits at once with --each, -1 for one a processor.", show_default="1"
+        ),
+    ] = None,
     columns: options.Columns = None,
     missing: options.MissingPrices = options.Missing.ERROR,
     condition_on: Annotated[
@@ -42,6 +67,13 @@ def fit(
         typer.Option("--config", metavar="TOML", help="File of settings; options of the command line go before it."),
     ] = None,
     device: options.Device = "auto",
+    devices: Annotated[
+        int,
+        typer.Option("--devices", metavar="N", min=1, help="Processes that train a model together, a device for each."),
+    ] = 1,
+    strategy: Annotated[
+        str, typer.Option("--strategy", metavar="ddp", help="How they share the work: ddp, a share of every batch.")
+    ] = "ddp",
     calendar: Annotated[
         str | None,
         typer.Option(
@@ -62,7 +94,11 @@ def fit(
     ] = None,
     seed: options.Seed = 0,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the checkpoint FILE.ckpt of an interrupted run, if any.")
+        bool,
+        typer.Option(
+            "--resume",
+            help="Go on from the checkpoint FILE.ckpt of an interrupted run, if any; with --each from its models.",
+        ),
     ] = False,
     force: options.Force = False,
     dry_run: Annotated[
@@ -79,22 +115,33 @@ def fit(
     tsgan fit etfs.parquet --columns SPY,QQQ,TLT --from 2010 --calendar NYSE
     tsgan fit prices.csv --condition-on VIX --covariates vix.csv
     tsgan fit prices.csv --critic both --steps 300 --seed 1 --out both.tsgan
+    tsgan fit etfs.parquet --each --jobs 4 --out models
     """
-    require_writable(out, force=force)
+    if jobs is not None and not each:
+        raise ConfigError("--jobs is the number of fits at once, of which there are several with --each only")
+    out = out or Path("models" if each else "model.tsgan")
+    if not each:
+        require_writable(out, force=force)
     settings = read_config(config).with_training(critic=critic, steps=steps)
 
     from tsgan.estimator import TSGAN
 
     known = read_known(prices, covariates, condition_on)
-    table = read_real(prices, columns=columns, leave_out=condition_on or [], missing=missing, start=start, end=end)
     model = TSGAN(
         config=settings,
         condition_on=condition_on,
         random_state=seed,
         device=device,
+        devices=devices,
+        strategy=strategy,
         calendar=calendar,
         periods_per_year=periods_per_year,
     )
+    if each:
+        found = read_each(prices, columns=columns, leave_out=condition_on or [], missing=missing, start=start, end=end)
+        _fit_each(model, found, known, out, jobs, resume=resume, force=force, dry_run=dry_run, quiet=quiet, json=json)
+        return
+    table = read_real(prices, columns=columns, leave_out=condition_on or [], missing=missing, start=start, end=end)
     if dry_run:
         plan = model.plan(table, covariates=known)
         say_json(plan) if json else say_values(plan)
@@ -115,3 +162,75 @@ def fit(
         say_json({"out": str(out), "seconds": seconds, "verdict": model.verdict_, "model": model.describe()})
     elif not quiet:
         print(*model.verdict_, f"wrote {out}", sep="\n")
+
+
+def _fit_each(
+    model: "TSGAN",
+    found: "Mapping[str, pd.DataFrame | DataError]",
+    covariates: "pd.DataFrame | None",
+    folder: Path,
+    jobs: int | None,
+    *,
+    resume: bool,
+    force: bool,
+    dry_run: bool,
+    quiet: bool,
+    json: bool,
+) -> None:
+    """Write one model a ticker as soon as it is fitted; those that fail are named and take none with them."""
+    from tsgan.estimator import TSGAN
+    from tsgan.tickers import fits
+
+    files = _model_files(folder, found)
+    failed: dict[str, DataError | TrainingError] = {
+        name: prices for name, prices in found.items() if isinstance(prices, DataError)
+    }
+    each = {name: prices for name, prices in found.items() if not isinstance(prices, DataError)}
+    if dry_run:
+        plans = {name: model.plan(prices, covariates=covariates) for name, prices in each.items()}
+        plans |= {name: {"error": str(error)} for name, error in failed.items()}
+        say_json(plans) if json else say_values(plans)
+        return
+    require_folder(folder)
+    if resume:
+        each = {name: prices for name, prices in each.items() if not files[name].exists()}
+    for name in each:
+        require_writable(files[name], force=force)
+    for name, error in failed.items():
+        complain(f"{name}: {error}")
+    begin, verdicts = time.monotonic(), {}
+    try:
+        with share_on_stderr(quiet=quiet) as progress:
+            for done, (name, result) in enumerate(fits(each, model, covariates, jobs), 1):
+                if isinstance(result, TSGAN):
+                    result.save(files[name])
+                    verdicts[name] = result.verdict_
+                else:
+                    failed[name] = result
+                    complain(f"{name}: {result}")
+                progress(f"{done} of {counted(len(each), 'ticker')}", done / len(each))
+    except KeyboardInterrupt as stop:
+        if verdicts:
+            stop.add_note(f"the same command with --resume keeps the models that are in {folder}")
+        raise
+    if json:
+        seconds = round(time.monotonic() - begin, 1)
+        models = {name: {"out": str(files[name]), "verdict": verdict} for name, verdict in verdicts.items()}
+        errors = {name: str(error) for name, error in failed.items()}
+        say_json({"out": str(folder), "seconds": seconds, "models": models, "failed": errors})
+    elif not quiet:
+        print(*(f"wrote {files[name]}" for name in verdicts), sep="\n")
+    if failed:
+        kind = TrainingError if any(isinstance(error, TrainingError) for error in failed.values()) else DataError
+        raise kind(f"{len(failed)} of {counted(len(found), 'ticker')} could not be fitted: {', '.join(failed)}")
+
+
+def _model_files(folder: Path, names: "Mapping[str, object]") -> dict[str, Path]:
+    """Name a file for every ticker; signs that a file system may not take become _."""
+    files = {name: folder / (re.sub(r"[^-\w.^=+@]", "_", name) + ".tsgan") for name in names}
+    taken: dict[Path, str] = {}
+    for name, file in files.items():
+        if file in taken:
+            raise ConfigError(f"{taken[file]!r} and {name!r} would both be written to {file}; choose with --columns")
+        taken[file] = name
+    return files

@@ -436,7 +436,7 @@ def _refuse_short(frame: pd.DataFrame, min_rows: int | None) -> None:
 # words ---------------------------------------------------------------------------------------------------------------
 
 
-def warn(message: str, category: type[DataWarning] = DataWarning) -> None:
+def warn(message: str, category: type[Warning] = DataWarning) -> None:
     """Issue a warning that points at the first caller outside this package."""
     depth = 1
     while sys._getframe(depth).f_globals.get("__name__", "").startswith("tsgan.") and sys._getframe(depth).f_back:

@@ -94,6 +94,15 @@ def read_prices(
     DataWarning
         See `check_prices`.
     """
+    return check_prices(read_columns(source, columns, leave_out), missing=missing, start=start, end=end)
+
+
+def read_columns(
+    source: str | os.PathLike[str] | pd.DataFrame | pd.Series[Any],
+    columns: str | Sequence[str] | None = None,
+    leave_out: Sequence[str] = (),
+) -> pd.DataFrame:
+    """Read one column of numbers an asset as `read_prices` does, not yet checked: prices may be missing."""
     wanted = [columns] if isinstance(columns, str) else None if columns is None else [str(name) for name in columns]
     if wanted == []:
         raise ConfigError("columns is empty; name at least one, or leave it out to use all")
@@ -103,7 +112,7 @@ def read_prices(
     if wanted is not None:
         prices = _selected(prices, wanted)
     require_numbers(prices)  # before sorting, while the row numbers are those of the source
-    return check_prices(prices, missing=missing, start=start, end=end)
+    return prices
 
 
 def read_covariates(

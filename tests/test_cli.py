@@ -879,3 +879,92 @@ def test_atomic_path_names_the_file_that_was_asked_for(tmp_path: Path) -> None:
     assert files(tmp_path) == set()
     with pytest.raises(ConfigError, match="not a regular file"), atomic_path(tmp_path):
         pass
+
+
+# one model a ticker ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tickers(tmp_path: Path) -> Path:
+    """Prices of three tickers: one is listed later, one has a hole."""
+    one = garch_prices()["A"]
+    table = pd.DataFrame({"A": one, "B/C": one[::-1].to_numpy(), "GAP": one**0.5})
+    table.iloc[:60, 1] = np.nan
+    table.iloc[300:305, 2] = np.nan
+    table.to_csv(tmp_path / "prices.csv")
+    (tmp_path / "quick.toml").write_text("[warm_start]\nsteps = 20\n[training]\nsteps = 0\n")
+    return tmp_path / "prices.csv"
+
+
+def fit_each(prices: Path, *options: object) -> Result:
+    folder = prices.parent
+    return tsgan("fit", prices, "--each", "--config", folder / "quick.toml", "--out", folder / "models", *options)
+
+
+def test_each_ticker_has_a_model_and_one_that_fails_is_named(tickers: Path) -> None:
+    result = fit_each(tickers, "--jobs", 2, "--json")
+    models = tickers.parent / "models"
+    assert result.code == 2
+    assert files(models) == {"A.tsgan", "B_C.tsgan"}
+    assert "GAP: column 'GAP' misses 5 prices" in result.err
+    assert result.err.endswith("error: 1 of 3 tickers could not be fitted: GAP\n")
+    said = json.loads(result.out)
+    assert {name: one["out"] for name, one in said["models"].items()} == {
+        "A": str(models / "A.tsgan"),
+        "B/C": str(models / "B_C.tsgan"),
+    }
+    assert list(said["failed"]) == ["GAP"]
+    rows = json.loads(tsgan("info", models / "B_C.tsgan", "--json").out)["rows"]
+    assert rows == ROWS - 60
+
+
+def test_models_that_are_there_are_kept_and_none_is_replaced(tickers: Path) -> None:
+    first = fit_each(tickers, "--columns", "A")
+    assert (first.code, first.out) == (0, f"wrote {tickers.parent / 'models' / 'A.tsgan'}\n")
+    there = (tickers.parent / "models" / "A.tsgan").read_bytes()
+    refused = fit_each(tickers, "--columns", "A,B/C")
+    assert refused.code == 2
+    assert "A.tsgan exists; replace it with --force" in refused.err
+    resumed = fit_each(tickers, "--columns", "A,B/C", "--resume")
+    assert (resumed.code, resumed.out) == (0, f"wrote {tickers.parent / 'models' / 'B_C.tsgan'}\n")
+    assert (tickers.parent / "models" / "A.tsgan").read_bytes() == there
+
+
+def test_a_ticker_whose_training_fails_has_exit_code_3(tickers: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: object, **options: object) -> None:
+        raise TrainingError("nothing usable")
+
+    monkeypatch.setattr("tsgan.estimator.TSGAN.fit", fail)
+    result = fit_each(tickers, "--columns", "A")
+    assert result.code == 3
+    assert "A: nothing usable" in result.err
+
+
+def test_tickers_need_files_of_their_own(tmp_path: Path) -> None:
+    one = garch_prices()["A"]
+    pd.DataFrame({"B/C": one, "B:C": one}).to_csv(tmp_path / "prices.csv")
+    result = tsgan("fit", tmp_path / "prices.csv", "--each", "--out", tmp_path / "models")
+    assert result.code == 2
+    assert "'B/C' and 'B:C' would both be written to" in result.err
+    assert not (tmp_path / "models").exists()
+
+
+def test_a_plan_for_each_ticker_writes_nothing(tickers: Path) -> None:
+    plans = json.loads(fit_each(tickers, "--dry-run", "--json").out)
+    assert plans["B/C"]["rows"] == ROWS - 60
+    assert "misses 5 prices" in plans["GAP"]["error"]
+    assert not (tickers.parent / "models").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--jobs", "2"), "with --each only"),
+        (("--each", "--jobs", "0"), "n_jobs must be a whole number >= 1, or -1"),
+        (("--strategy", "fsdp"), "strategy must be ddp, not 'fsdp'"),
+    ],
+)
+def test_what_cannot_be_scaled(tickers: Path, options: tuple[str, ...], message: str) -> None:
+    result = tsgan("fit", tickers, "--columns", "A", "--out", tickers.parent / "out", *options)
+    assert result.code == 2
+    assert message in result.err

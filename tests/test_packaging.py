@@ -65,7 +65,7 @@ def test_every_public_name_resolves() -> None:
 
 
 def test_import_does_not_load_the_heavy_libraries() -> None:
-    heavy = ["torch", "arch", "statsmodels", "matplotlib", "yfinance"]
+    heavy = ["torch", "arch", "statsmodels", "matplotlib", "yfinance", "joblib", "lightning_fabric", "dask", "ray"]
     code = f"import json, sys, tsgan; print(json.dumps([m for m in {heavy!r} if m in sys.modules]))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(run.stdout) == []

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tsgan.config import Config
     from tsgan.estimator import TSGAN
     from tsgan.paths import Paths
+    from tsgan.tickers import fit_each
 
 __all__ = [
     "TSGAN",
@@ -40,8 +41,14 @@ __all__ = [
     "TsganError",
     "TsganWarning",
     "__version__",
+    "fit_each",
 ]
-_LAZY = {"TSGAN": "tsgan.estimator", "Config": "tsgan.config", "Paths": "tsgan.paths"}  # torch waits until it is used
+_LAZY = {  # torch waits until it is used
+    "TSGAN": "tsgan.estimator",
+    "Config": "tsgan.config",
+    "Paths": "tsgan.paths",
+    "fit_each": "tsgan.tickers",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -60,4 +60,4 @@ class FitWarning(DataWarning):
 
 
 class TrainingWarning(TsganWarning):
-    """There is a model, but something about its training should be known."""
+    """There is a model, but something about its training should be known; or of many models one is missing."""

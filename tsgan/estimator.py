@@ -32,6 +32,7 @@ from tsgan.joint import JointNoise
 from tsgan.law import Law, Scaling
 from tsgan.paths import Paths
 from tsgan.procedure import Progress
+from tsgan.ranks import check_devices, on_devices
 from tsgan.regimes import Regimes
 from tsgan.returns import Floats, log_returns
 from tsgan.scenes import MISSING, Known, Missing, goals_of, scene_of
@@ -54,6 +55,8 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         None takes all columns of ``covariates``
     random_state : seed of the fit; the same seed gives the same model on the same machine and device
     device : auto, cpu, cuda, cuda:1 or mps
+    devices : how many processes train, each with a CPU's core or a GPU of its own; several need ``tsgan[fabric]``
+    strategy : how they share the work; "ddp" gives each a share of every batch
     calendar : an exchange such as NYSE, whose sessions the dates of paths follow; None infers the pattern of the data
     periods_per_year : steps in a year, for annualised figures; None infers it from the calendar
 
@@ -83,6 +86,8 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         condition_on: Sequence[str] | None = None,
         random_state: int | None = None,
         device: str = "auto",
+        devices: int = 1,
+        strategy: str = "ddp",
         calendar: str | None = None,
         periods_per_year: float | None = None,
     ) -> None:
@@ -90,6 +95,8 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         self.condition_on = condition_on
         self.random_state = random_state
         self.device = device
+        self.devices = devices
+        self.strategy = strategy
         self.calendar = calendar
         self.periods_per_year = periods_per_year
 
@@ -124,7 +131,7 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         TrainingError
             Nothing usable came of it.
         """
-        config, device = self.config or Config(), resolve_device(self.device)
+        config, device = self.config or Config(), self._device()
         prices, table = self._covariates_apart(prices, covariates)
         prices = check_prices(prices, min_rows=procedure.rows_needed(config))
         index = pd.DatetimeIndex(prices.index)
@@ -138,12 +145,12 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         key = _fingerprint(prices, repr((config, seed, version("tsgan"), learned)), inputs.tobytes().hex())
         checkpoint = Path(checkpoint) if checkpoint else None
         choice = procedure.load_checkpoint(checkpoint, key) if checkpoint and resume else None
-        with threads_for(prices.shape[1]):
+        with threads_for(prices.shape[1]), on_devices(device, self.devices) as ranks:
             if choice is None:
-                choice = procedure.choose(returns, dates, config, seed, device, report, known)
+                choice = procedure.choose(returns, dates, config, seed, device, report, known, ranks)
                 if checkpoint:
                     procedure.save_checkpoint(checkpoint, key, choice)
-            law, records = procedure.fit_all(returns, choice, config, seed, device, report, known)
+            law, records = procedure.fit_all(returns, choice, config, seed, device, report, known, ranks)
         self._set(
             law,
             returns,
@@ -216,7 +223,7 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
 
     def plan(self, prices: Prices, *, covariates: pd.DataFrame | None = None) -> dict[str, Any]:
         """Say what :meth:`fit` would do, after the same checks; trains nothing. Plain values."""
-        config, device = self.config or Config(), resolve_device(self.device)
+        config, device = self.config or Config(), self._device()
         prices, table = self._covariates_apart(prices, covariates)
         prices = check_prices(prices, min_rows=procedure.rows_needed(config))
         index = pd.DatetimeIndex(prices.index)
@@ -440,11 +447,11 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         self, returns: Floats, dates: pd.DatetimeIndex, inputs: Floats, report: Callable[[Progress], None]
     ) -> tuple[Law, dict[str, Any]]:
         """Fit the law to all returns with the chosen steps; the law, and what is then known about the fit."""
-        fit, config, device = self.fit_, self.config or Config(), resolve_device(self.device)
+        fit, config, device = self.fit_, self.config or Config(), self._device()
         choice = procedure.Choice.from_dict({**fit, "records": fit["training"]["choosing"]})
         known = self.covariates_.before_steps(inputs)
-        with threads_for(len(self.columns_)):
-            law, records = procedure.fit_all(returns, choice, config, fit["seed"], device, report, known)
+        with threads_for(len(self.columns_)), on_devices(device, self.devices) as ranks:
+            law, records = procedure.fit_all(returns, choice, config, fit["seed"], device, report, known, ranks)
         sentence = (
             f"{_REFITTED}{len(dates):,} rows up to {iso(dates[-1])} with the steps chosen at the first fit; "
             "the verdict is that of the first fit."
@@ -457,6 +464,11 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
             "fingerprint": None,  # it is one of prices, of which only returns are known
             "versions": _versions(),
         }
+
+    def _device(self) -> torch.device:
+        device = resolve_device(self.device)
+        check_devices(self.devices, self.strategy, device, self.config or Config())
+        return device
 
     def _covariates_apart(self, prices: Prices, covariates: pd.DataFrame | None) -> tuple[Prices, pd.DataFrame | None]:
         """Prices without the columns that are covariates, and these, or None."""

@@ -19,6 +19,7 @@ from tsgan.joint import JointNoise, market_level, normal_scores
 from tsgan.law import Law, Scaling, states_of
 from tsgan.level import match_level
 from tsgan.precision import check_precision
+from tsgan.ranks import ALONE, Ranks
 from tsgan.returns import Floats
 from tsgan.training import Record, train
 from tsgan.warmstart import guide, negative_log_posterior, negative_log_posterior_given, warm_start
@@ -46,6 +47,7 @@ def fit_laws(
     device: torch.device,
     on_step: Callable[[Record | None], None],
     covariates: Inputs | None = None,
+    ranks: Ranks = ALONE,
 ) -> Fit:
     """Fit on log returns and keep the law after some numbers of adversarial steps.
 
@@ -54,8 +56,10 @@ def fit_laws(
     returns : (time, assets) log returns
     on_step : called with None when the warm start is done, then with the record of every step
     covariates : what is known before each step
+    ranks : the processes that make this fit together
     """
     check_precision(config.training.precision, device)
+    ranks.tell(returns, config, list(keep), seed, covariates)
     blocks = covariates.blocks if covariates else ()
     generator, critics = build(returns.shape[1], config, seed, device, blocks)
     momentum = fit_drift(returns, config.generator.half_lives, config.warm_start.momentum_scale)
@@ -95,6 +99,7 @@ def fit_laws(
         config.warm_start.weight_decay,
         random_stream(seed, _TRAIN, device=device),
         after_step,
+        ranks,
     )
     laws = {}
     for step in sorted(kept):

@@ -24,6 +24,7 @@ from tsgan.errors import DataError, TrainingError, TrainingWarning
 from tsgan.files import atomic_path
 from tsgan.fitting import fit_laws
 from tsgan.law import Law
+from tsgan.ranks import ALONE, Ranks
 from tsgan.returns import Floats
 from tsgan.selection import path_scores
 from tsgan.training import Record
@@ -117,6 +118,7 @@ def choose(
     device: torch.device,
     progress: Callable[[Progress], None],
     covariates: Inputs | None = None,
+    ranks: Ranks = ALONE,
 ) -> Choice:
     """Fit on the first slice, choose on the second, judge on the third.
 
@@ -133,7 +135,7 @@ def choose(
     tracker = _Tracker(progress, "choosing the steps", 0, 2 * work)
     early = covariates.until(train_end) if covariates else None
     fit = fit_laws(
-        returns[:train_end], config, candidates(config.training.steps), seed + _CHOOSE, device, tracker, early
+        returns[:train_end], config, candidates(config.training.steps), seed + _CHOOSE, device, tracker, early, ranks
     )
     scores = {
         steps: path_scores(law, returns[:choose_end], train_end, seed + _SCORE) for steps, law in fit.laws.items()
@@ -162,6 +164,7 @@ def fit_all(
     device: torch.device,
     progress: Callable[[Progress], None],
     covariates: Inputs | None = None,
+    ranks: Ranks = ALONE,
 ) -> tuple[Law, list[Record]]:
     """Fit to all rows with the chosen number of steps.
 
@@ -172,7 +175,7 @@ def fit_all(
     """
     before = _work(config.training.steps)
     tracker = _Tracker(progress, "training on all rows", before, before + _work(choice.steps))
-    fit = fit_laws(returns, config, [choice.steps], seed + _KEEP, device, tracker, covariates)
+    fit = fit_laws(returns, config, [choice.steps], seed + _KEEP, device, tracker, covariates, ranks)
     law = fit.laws[max(fit.laws)]
     if not all(torch.isfinite(value).all() for value in law.generator.state_dict().values()):
         raise TrainingError(

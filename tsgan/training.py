@@ -18,9 +18,10 @@ from torch import Tensor, nn
 from tsgan import losses, pathwise, penalties
 from tsgan.config import TrainingConfig
 from tsgan.generator import Generator
-from tsgan.joint import JointNoise
+from tsgan.joint import JointNoise, Noise, Shock
 from tsgan.pool import Pool
 from tsgan.precision import autocast, tf32
+from tsgan.ranks import ALONE, Ranks
 from tsgan.windows import Batch, Windows
 
 _READ_SECONDS = 0.5  # between two looks at the losses; a GPU waits for nobody in between
@@ -61,6 +62,7 @@ def train(
     weight_decay: float,
     rng: torch.Generator,
     on_step: Callable[[Record], None],
+    ranks: Ranks = ALONE,
 ) -> Trained:
     """Train generator and critics against each other, in place.
 
@@ -70,7 +72,9 @@ def train(
     keep : steps whose moving average of the generator is kept
     weight_decay : of the generator's correcting network, as in the warm start
     on_step : called with the record of every step, of several at once where they are quick
+    ranks : the processes that train together, all with the same arguments; each computes its share of every batch
     """
+    ranks.average(list(generator.parameters()))  # warm starts on several GPUs may differ in their last bits
     kept = {0: copy.deepcopy(generator)}
     averaged = copy.deepcopy(generator)
     reference = windows.states[torch.randperm(len(windows.states), generator=rng, device=windows.x.device)[:1024]]
@@ -87,21 +91,22 @@ def train(
     for step in range(1, config.steps + 1):
         generator.fix_neutral(reference)
         for _ in range(1 if step > 1 else 1 + warm_up):
-            fakes = fake_windows(generator, windows, pool, noise, rng)
+            fakes = fake_windows(generator, windows, pool, noise, rng, ranks)
             for fake in fakes.split(config.batch):
                 batch = windows.draw(len(fake), rng)
                 real = batch.with_future(batch.future)
                 with tf32(config.precision == "tf32"):
-                    gap, slope = critic_step(critics, critic_optimiser, real, fake, config, rng)
+                    gap, slope = critic_step(critics, critic_optimiser, real, fake, config, rng, ranks)
 
         origins = both(windows.draw(config.batch // 2, rng), pool.origins(config.batch // 2))
-        shocks = noise(len(origins.past), config.future, rng)
+        origins, shocks = shared(origins, noise.draw(len(origins.past), config.future, rng), noise, ranks)
         future = pathwise.free_run(generator, origins.state, shocks, reference, given=known_ahead(origins))
         paths = origins.with_future(future)
         score = torch.stack([losses.generator_loss(judge(critic, paths, config)).mean() for critic in critics]).mean()
         tie = anchor(generator)
         generator_optimiser.zero_grad()
         (score + config.anchor * tie).backward(inputs=learned)
+        ranks.average([p.grad for p in learned])
         generator_optimiser.step()
 
         with torch.no_grad():
@@ -111,8 +116,8 @@ def train(
             kept[step] = copy.deepcopy(averaged)
             kept[step].fix_neutral(reference)
         now = time.perf_counter()
-        unread.append((step, torch.stack((-gap, slope, -tie.detach())), now - start))
-        if now - last_read >= _READ_SECONDS or step == config.steps:
+        unread.append((step, ranks.mean(torch.stack((-gap, slope, -tie.detach()))), now - start))
+        if ranks.size > 1 or now - last_read >= _READ_SECONDS or step == config.steps:  # several stop at the same step
             for record in read(unread):
                 if not all(map(math.isfinite, record)):
                     why = f"training diverged at step {record.step}: Wasserstein estimate {record.wasserstein:.3g}"
@@ -132,7 +137,14 @@ def read(unread: list[tuple[int, Tensor, float]]) -> list[Record]:
 
 
 @torch.no_grad()
-def fake_windows(generator: Generator, windows: Windows, pool: Pool, noise: JointNoise, rng: torch.Generator) -> Tensor:
+def fake_windows(
+    generator: Generator,
+    windows: Windows,
+    pool: Pool,
+    noise: JointNoise,
+    rng: torch.Generator,
+    ranks: Ranks = ALONE,
+) -> Tensor:
     """Continue real pasts and the pool's, in random order. The pool moves on.
 
     Returns
@@ -141,7 +153,8 @@ def fake_windows(generator: Generator, windows: Windows, pool: Pool, noise: Join
     """
     size = len(pool.now.past)
     origins = both(windows.draw(size, rng), pool.now)
-    future, state = generator(origins.state, noise(2 * size, windows.future, rng), given=known_ahead(origins))
+    mine, shocks = shared(origins, noise.draw(2 * size, windows.future, rng), noise, ranks)
+    future, state = map(ranks.whole, generator(mine.state, shocks, given=known_ahead(mine)))
     pool.advance(future[size:], state[size:])
     order = torch.randperm(2 * size, generator=rng, device=future.device)
     return origins.with_future(future)[order]
@@ -150,6 +163,11 @@ def fake_windows(generator: Generator, windows: Windows, pool: Pool, noise: Join
 def both(first: Batch, second: Batch) -> Batch:
     """One after the other."""
     return Batch(*map(torch.cat, zip(first, second, strict=True)))
+
+
+def shared(origins: Batch, drawn: Noise, noise: JointNoise, ranks: Ranks) -> tuple[Batch, list[Shock]]:
+    """Origins of this process and their shocks, of those of all."""
+    return Batch(*map(ranks.share, origins)), noise.shocks(Noise(*map(ranks.share, drawn)))
 
 
 def known_ahead(origins: Batch) -> Tensor | None:
@@ -171,9 +189,10 @@ def critic_step(
     fake: Tensor,
     config: TrainingConfig,
     rng: torch.Generator,
+    ranks: Ranks = ALONE,
 ) -> tuple[Tensor, Tensor]:
     """One step of every critic on windows (n, past + future, assets + inputs); returns mean loss and mean penalty."""
-    between = penalties.interpolate(real, fake, rng)
+    real, fake, between = map(ranks.share, (real, fake, penalties.interpolate(real, fake, rng)))
     gap = slope = torch.zeros((), device=real.device)
     step = penalties.STEPS[config.precision]
     for critic in critics:
@@ -186,5 +205,6 @@ def critic_step(
         slope = slope + penalties.two_sided(penalties.gradient_norm(score, between, step)).mean()
     optimiser.zero_grad()
     (gap + config.penalty * slope).backward()
+    ranks.average([p.grad for critic in critics for p in critic.parameters()])
     optimiser.step()
     return gap.detach() / len(critics), slope.detach() / len(critics)

@@ -6,6 +6,7 @@ import datetime
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
@@ -28,6 +29,7 @@ from tsgan.evaluation.risk.estimates import (
     tails,
     weight_vector,
 )
+from tsgan.jobs import results
 from tsgan.returns import log_returns
 
 if TYPE_CHECKING:
@@ -55,6 +57,7 @@ def rolling_forecasts(
     train_window: int = 2500,
     random_state: int = 0,
     *,
+    n_jobs: int | None = None,
     progress: Callable[[float], None] = lambda share: None,
 ) -> pd.DataFrame:
     """Forecast VaR and expected shortfall at every date from ``start`` on, each from the prices up to its origin only.
@@ -86,6 +89,9 @@ def rolling_forecasts(
         Number of returns before the origin that are fitted to.
     random_state : int
         Seed of the draws, and of the fits of a TSGAN that has none.
+    n_jobs : int, optional
+        Fits at once, -1 for one a processor; by default what ``joblib.parallel_config`` says, otherwise one. The
+        forecasts are the same for any number and any backend.
     progress : callable
         Called with the share that is done.
 
@@ -117,7 +123,7 @@ def rolling_forecasts(
     exact = _is_exact(method, horizon, weights is not None)
     if not exact:
         check_draws(n_samples, levels)
-    plan = _Plan.of(model, prices, start, horizon, weights, n_samples, refit_every, train_window, random_state)
+    plan = _Plan.of(model, prices, start, horizon, weights, n_samples, refit_every, train_window, random_state, n_jobs)
     found = plan.exact(levels, progress) if exact else plan.sampled(lambda values, _: tails(values, levels), progress)
     several = plan.shares is None and len(plan.columns) > 1
     frame = pd.DataFrame(
@@ -138,6 +144,7 @@ def rolling_pit(
     train_window: int = 2500,
     random_state: int = 0,
     *,
+    n_jobs: int | None = None,
     progress: Callable[[float], None] = lambda share: None,
 ) -> pd.DataFrame:
     """Find where what came lies in its forecast law, at every date: the probability integral transform.
@@ -146,7 +153,7 @@ def rolling_pit(
 
     Parameters
     ----------
-    model, prices, start, horizon, weights, n_samples, refit_every, train_window, random_state, progress
+    model, prices, start, horizon, weights, n_samples, refit_every, train_window, random_state, n_jobs, progress
         As in `rolling_forecasts`; always from draws.
 
     Returns
@@ -164,7 +171,7 @@ def rolling_pit(
     Source: Rosenblatt (1952), Remarks on a multivariate transformation, Annals of Mathematical Statistics 23; Diebold,
     Gunther and Tay (1998), Evaluating density forecasts, International Economic Review 39.
     """
-    plan = _Plan.of(model, prices, start, horizon, weights, n_samples, refit_every, train_window, random_state)
+    plan = _Plan.of(model, prices, start, horizon, weights, n_samples, refit_every, train_window, random_state, n_jobs)
     came = realised_values(plan.prices, plan.ends, horizon, plan.shares)
     known = came.to_numpy()
 
@@ -191,6 +198,7 @@ class _Plan:
     refit_every: int | None
     window: int
     seed: int
+    n_jobs: int | None
     failed: list[pd.Timestamp] = field(default_factory=list)
 
     @classmethod
@@ -205,6 +213,7 @@ class _Plan:
         refit_every: int | None,
         window: int,
         seed: int,
+        n_jobs: int | None,
     ) -> _Plan:
         for name, value in (("horizon", horizon), ("n_samples", n_samples), ("train_window", window)):
             check_whole(name, value)
@@ -215,7 +224,7 @@ class _Plan:
         table = forecaster.columns_of(prices)
         shares = None if weights is None else _shares(weights, prices, list(table.columns))
         origins = forecast_origins(table, start, horizon)
-        return cls(forecaster, table, shares, origins, horizon, n_samples, refit_every, window, seed)
+        return cls(forecaster, table, shares, origins, horizon, n_samples, refit_every, window, seed, n_jobs)
 
     @property
     def columns(self) -> list[str]:
@@ -275,11 +284,22 @@ class _Plan:
                 f"and train_window asks for {window:,}; give a longer history, start later or take a shorter window"
             )
         every = self.refit_every or len(origins)
+        blocks = [origins[at : at + every] for at in range(0, len(origins), every)]
+        firsts = [int(block[0]) - window for block in blocks]
+        fits = (
+            partial(_fit, self.forecaster, prices.iloc[first : block[0] + 1], again=first > firsts[0])
+            for block, first in zip(blocks, firsts, strict=True)
+        )
         current: _Forecaster | None = None
-        for at in range(0, len(origins), every):
-            block = origins[at : at + every]
-            first = int(block[0]) - window
-            current = _refit(self.forecaster, prices.iloc[first : block[0] + 1], current, self.failed)
+        for block, first, (fitted, said) in zip(blocks, firsts, results(fits, self.n_jobs), strict=True):
+            for text, category in said:
+                warn(text, category)
+            if not isinstance(fitted, Exception):
+                current = fitted
+            elif current is None:
+                raise fitted
+            else:
+                self.failed.append(prices.index[block[0]])
             yield current, first, block
 
 
@@ -287,7 +307,7 @@ def _in_threads(one: Callable[[int], Floats], rows: Integers) -> list[Floats]:
     from tsgan.device import threads_for
 
     with threads_for(1):  # torch's own threads would wait for each other
-        return list(Parallel(cpu_count(), prefer="threads")(delayed(one)(row) for row in rows.tolist()))
+        return list(Parallel(cpu_count(), require="sharedmem")(delayed(one)(row) for row in rows.tolist()))
 
 
 # forecasters ----------------------------------------------------------------------------------------------------------
@@ -449,21 +469,16 @@ def _forecaster(model: TSGAN | Baseline | str, seed: int) -> _Forecaster:
     return _Classical(model.name, model)
 
 
-def _refit(
-    forecaster: _Forecaster, known: pd.DataFrame, current: _Forecaster | None, failed: list[pd.Timestamp]
-) -> _Forecaster:
-    """Fit to what is known; where that fails keep what there is. Only the first fit speaks."""
+def _fit(forecaster: _Forecaster, known: pd.DataFrame, again: bool) -> _Forecaster | Exception:
+    """Fit to what is known, or say why not. Only the first fit speaks, and keeps what takes the place of a method."""
     with warnings.catch_warnings():
-        if current is not None:
+        if again:
             warnings.simplefilter("ignore", TsganWarning)
             warnings.simplefilter("error", FitWarning)
         try:
             return forecaster.fit(known)
-        except (FitWarning, TrainingError, DataError):
-            if current is None:
-                raise
-            failed.append(known.index[-1])
-            return current
+        except (FitWarning, TrainingError, DataError) as error:
+            return error
 
 
 def _check_unseen(forecaster: _Forecaster, prices: pd.DataFrame, origins: Integers) -> None:

@@ -18,7 +18,7 @@ import torch
 
 STREAM = 512
 _WIDEST = 8192  # assets of all paths together: of more, the memory of a step no longer fits a core's cache
-_LARGEST = 2**21  # numbers of all paths together
+_LARGEST = 2**21
 
 Result = TypeVar("Result")
 

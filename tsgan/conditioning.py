@@ -96,7 +96,8 @@ class Scene(NamedTuple):
                 steps = torch.arange(given.shape[1], device=given.device)
                 given = given + self.history[(self.starts[origin][:, None] + steps) % len(self.history)]
         returns = self.law.follow(self.states[origin], noise, given=given)
-        returns += self.drift
+        if self.drift.any():
+            returns += self.drift
         return returns
 
     def draw(self, n: int, length: int, rng: torch.Generator) -> tuple[Tensor, Noise]:

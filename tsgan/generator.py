@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -170,9 +170,19 @@ class Generator(nn.Module):
             path.append(x)
             if now is not None and self.guidance is not None:
                 y = y + self.guidance.shift(now)  # the memory's squares are around the mean that it knows of itself
-            state = remember(state, x, y.T, self.decay, out=None if run is None else state)
+            state = remember(state, x, y.T, self.decay, step.room(count).terms, None if run is None else state)
         run = torch.stack(path) if run is None else run
         return run.permute(2, 0, 1), state.permute(3, 0, 1, 2)
+
+
+class _Room(NamedTuple):
+    """Memory that the steps of a free run use again and again, so that it stays in the cache; None for new memory."""
+
+    linear: Tensor | None = None
+    logs: Tensor | None = None
+    hidden: Tensor | None = None
+    curves: Tensor | None = None
+    terms: Tensor | None = None
 
 
 class _Step:
@@ -184,7 +194,7 @@ class _Step:
 
     def __init__(self, net: Generator, family: InnovationFamily, share: Tensor, reference: Tensor | None) -> None:
         self.family = family
-        self.kept: tuple[Tensor, Tensor] | None = None
+        self.kept = _Room()
         self.p = 0.998 * torch.sigmoid(net.persistence)
         squares = share.shape[-1]
         shares = torch.cat((share, share.mean(0).expand_as(share)), -1)[:, : net.weights.shape[-1]]
@@ -225,7 +235,8 @@ class _Step:
         remembered = self.log_variance(flat, base)
         log_variance = remembered - self.neutral[:, None]
         calmness = -torch.tanh(base.clamp(max=0)).T  # 0 from the mean variance upwards
-        mean, innovation = mean.T, self.family.at(calmness)
+        curves = self.room(flat.shape[-1]).curves
+        mean, innovation = mean.T, self.family.at(calmness, None if curves is None else curves.mT)
         if given is not None and self.guided is not None:
             mean = mean + self.guided.guidance.shift(given)
             log_variance, innovation = self.guided(given, remembered, self.neutral, calmness, innovation)
@@ -233,25 +244,26 @@ class _Step:
 
     def base_and_mean(self, flat: Tensor) -> tuple[Tensor, Tensor]:
         """Variance before the power and the network's factor, and the mean: each (assets, n)."""
-        base, mean = torch.bmm(self.linear, flat).add_(self.bias).unbind(1)
+        base, mean = torch.bmm(self.linear, flat, out=self.room(flat.shape[-1]).linear).add_(self.bias).unbind(1)
         if self.market.shape[-1]:
             base = base + self.market @ flat[:, : self.squares].mean(0)
         return base, mean
 
-    def room(self, n: int) -> tuple[Tensor, Tensor] | tuple[None, None]:
-        """Memory for what is large, the same at every step of a free run; with gradients each step needs its own."""
+    def room(self, n: int) -> _Room:
+        """Memory for what is large in a step; with gradients every step needs its own."""
         if torch.is_grad_enabled():
-            return None, None
-        if self.kept is None or self.kept[0].shape[-1] != n:
+            return _Room()
+        if self.kept.logs is None or self.kept.logs.shape[-1] != n:
             assets, width, squares = self.from_squares.shape
-            self.kept = (self.bias.new_empty(assets, squares, n), self.bias.new_empty(assets, width, n))
+            sizes = ((assets, 2, n), (assets, squares, n), (assets, width, n), (3, assets, n), (assets, 3, n))
+            self.kept = _Room(*map(self.bias.new_empty, sizes))
         return self.kept
 
     def log_variance(self, flat: Tensor, base: Tensor) -> Tensor:
         """Log of the variance before it is made neutral, from the state and the log of its base: -> (assets, n)."""
-        logs, hidden = self.room(flat.shape[-1])
-        logs = torch.add(flat[:, : self.squares], self.least, out=logs).log_()
-        hidden = torch.bmm(self.from_squares, logs, out=hidden)
+        room = self.room(flat.shape[-1])
+        logs = torch.add(flat[:, : self.squares], self.least, out=room.logs).log_()
+        hidden = torch.bmm(self.from_squares, logs, out=room.hidden)
         hidden = hidden.baddbmm_(self.from_signed, flat[:, self.squares :]).add_(self.hidden_bias).tanh_()
         correction = torch.bmm(self.output, hidden).squeeze(1)
         beyond = nn.functional.softplus(base - self.top[:, None], beta=4)

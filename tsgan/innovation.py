@@ -81,12 +81,13 @@ class InnovationFamily(NamedTuple):
     lower: Tensor
     upper: Tensor
 
-    def at(self, calmness: Tensor) -> Innovation:
-        """Law at a calmness in [0, 1]: (n, assets) -> fields of shape (n, assets)."""
-        curve, *lower_powers = self.curves
-        for coefficient in lower_powers:
-            curve = torch.addcmul(coefficient, curve, calmness)
-        shift, scale, tail = curve[0], *curve[1:].exp()
+    def at(self, calmness: Tensor, out: Tensor | None = None) -> Innovation:
+        """Law at a calmness in [0, 1]: (n, assets) -> fields of shape (n, assets), in memory (3, n, assets) if given."""
+        highest, second, *others = self.curves
+        curve = torch.addcmul(second, highest, calmness, out=out)
+        for coefficient in others:
+            curve = torch.addcmul(coefficient, curve, calmness, out=out)
+        shift, scale, tail = curve[0], *torch.exp(curve[1:], out=None if out is None else curve[1:])
         return Innovation(self.usual.skew, tail, shift, scale)
 
 

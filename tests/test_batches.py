@@ -170,3 +170,13 @@ def test_a_free_run_is_the_recursion_step_by_step(name: str, request: pytest.Fix
             x, state = law.generator(state, law.noise.shocks(step))
         torch.testing.assert_close(x[:, 0], expected, rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(x[:, 0], run[:, t], rtol=1e-3, atol=1e-4)
+
+
+def test_a_step_that_is_taken_again_leaves_what_it_found_before(panel_model: TSGAN) -> None:
+    law, states = panel_model.law_, panel_model.states_
+    with torch.no_grad():
+        step = law.generator.prepare()
+        mean, scale, innovation = step(states[:50])
+        before = [field.clone() for field in (mean, scale, *innovation)]
+        step(states[50:100])
+    assert all(torch.equal(a, b) for a, b in zip(before, (mean, scale, *innovation), strict=True))

@@ -225,7 +225,9 @@ class _Step:
 
         (n, assets, 3, half-lives), (n, inputs)
         """
-        return self.law(_inside(state), given)
+        found = self.law(_inside(state), given)
+        self.kept = _Room()  # what was found stays the caller's
+        return found
 
     def law(self, state: Tensor, given: Tensor | None = None) -> tuple[Tensor, Tensor, Innovation]:
         """Do the same from a state with paths last: (assets, 3, half-lives, n)."""

@@ -82,7 +82,7 @@ class InnovationFamily(NamedTuple):
     upper: Tensor
 
     def at(self, calmness: Tensor, out: Tensor | None = None) -> Innovation:
-        """Law at a calmness in [0, 1]: (n, assets) -> fields of shape (n, assets), in memory (3, n, assets) if given."""
+        """Law at a calmness in [0, 1]: (n, assets) -> fields (n, assets), in ``out`` (3, n, assets) if given."""
         highest, second, *others = self.curves
         curve = torch.addcmul(second, highest, calmness, out=out)
         for coefficient in others:

@@ -1,17 +1,27 @@
 """``tsgan sample``: draw price paths from a model."""
 
+import sys
 from dataclasses import asdict
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
+from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tsgan.cli import options
-from tsgan.cli.console import counted, say_json
+from tsgan.cli.console import complain, counted, say_json
 from tsgan.cli.files import load_model, require_writable
+from tsgan.cli.progress import share_on_stderr
 from tsgan.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tsgan.paths import Paths
 
 
 class Start(StrEnum):
@@ -97,13 +107,17 @@ def sample(
     seed: options.Seed = 0,
     device: options.Device = "auto",
     kind: Annotated[Kind, typer.Option("--kind", help="Write prices, or log returns per step.")] = Kind.PRICES,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from FILE.partial of the same command, interrupted, if any.")
+    ] = False,
     force: options.Force = False,
     quiet: options.Quiet = False,
     json: options.Json = False,
 ) -> None:
     """Draw dated price paths from a model.
 
-    The table has the columns path (0, 1, …), date and one for each asset.
+    The table has the columns path (0, 1, …), date and one for each asset. It is written while paths are drawn, so
+    there may be more of them than fit in memory; only .npz is put together in memory, and cannot be resumed.
 
     Examples
     --------
@@ -116,8 +130,11 @@ def sample(
     from tsgan.conditions import parse_given
     from tsgan.datasets import read_covariates, read_prices
     from tsgan.paths import check_suffix
+    from tsgan.tablefile import write_resumable
 
     check_suffix(out)
+    if resume and out.suffix == ".npz":
+        raise ConfigError("--resume needs a .csv or .parquet file; .npz is written at once, at the end")
     require_writable(out, force=force)
     price = None if start_price is None else parse_start_price(start_price)
     date = None if start_date is None else parse_start_date(start_date)
@@ -127,25 +144,49 @@ def sample(
     if covariates is not None:
         table = read_covariates(covariates)
         condition |= {name: table[name] for name in table.columns if name not in condition}
-    paths = loaded.sample(
-        n,
-        length,
-        start=start.value,
-        history=recent,
-        condition=condition,
-        like=like,
-        missing=missing.value,
-        start_price=price,
-        start_date=date,
-        random_state=seed,
-    )
-    rows = paths.save(out, kind.value)
-    met = paths.conditioning
+    wanted: dict[str, Any] = {
+        "start": start.value,
+        "history": recent,
+        "condition": condition,
+        "like": like,
+        "missing": missing.value,
+        "start_price": price,
+        "start_date": date,
+        "random_state": seed,
+    }
+    if out.suffix == ".npz":
+        paths = loaded.sample(n, length, **wanted)
+        paths.save(out, kind.value)
+        met = paths.conditioning
+    else:
+        read = [path and sha256(path.read_bytes()).hexdigest() for path in (model, history, covariates)]
+        said = (n, length, start, given, like, missing, price, date, seed, device, kind)
+        draw = partial(loaded.iter_sample, n, length, **wanted)
+
+        def begin(first: int) -> "Iterator[Paths]":
+            if resume and not quiet:
+                complain(
+                    f"goes on after {first:,} of {n:,} paths"
+                    if first
+                    else "starts anew: no run with these options was interrupted"
+                )
+            return draw(first=first)
+
+        with share_on_stderr(quiet=quiet or json or not sys.stderr.isatty()) as progress:
+            met = write_resumable(
+                begin,
+                out,
+                kind.value,
+                repr((read, said, version("tsgan"), version("torch"))),
+                resume=resume,
+                report=lambda done: progress("sampling", done / n),
+            )
+    rows = n * length
     if json:
-        size: dict[str, Any] = {"rows": rows, "paths": n, "length": length, "assets": paths.columns}
+        size: dict[str, Any] = {"rows": rows, "paths": n, "length": length, "assets": loaded.columns_}
         say_json({"out": str(out), "kind": kind, **size, "conditioning": met and asdict(met)})
     elif not quiet:
-        shape = f"{counted(n, 'path')} × {counted(length, 'step')}, {counted(len(paths.columns), 'asset')}"
+        shape = f"{counted(n, 'path')} × {counted(length, 'step')}, {counted(len(loaded.columns_), 'asset')}"
         print(*met.sentences(n) if met else (), f"wrote {counted(rows, 'row')} ({shape}) to {out}", sep="\n")
 
 

@@ -18,14 +18,14 @@ def test_parallel_pass_equals_the_recursion_step_by_step() -> None:
 
     x, initial = history(), np.full((2, 3, 1), 0.5)
     states = run_memory(x, HALF_LIVES, initial, DRIFT, WEIGHTS)
-    state = torch.full((2, 3, 3), 0.5, dtype=torch.float64)
+    state = torch.full((2, 3, 3, 1), 0.5, dtype=torch.float64)
     decay = torch.tensor(decay_factors(HALF_LIVES))
     for t, row in enumerate(x):
-        torch.testing.assert_close(torch.tensor(states[t]), state)
-        signed = state[:, 2].numpy() - DRIFT[:, None]
+        torch.testing.assert_close(torch.tensor(states[t]), state[..., 0])
+        signed = state[:, 2, :, 0].numpy() - DRIFT[:, None]
         mean = DRIFT + (WEIGHTS * signed).sum(-1)
-        state = remember(state, torch.tensor(row), torch.tensor(row - mean), decay)
-    torch.testing.assert_close(torch.tensor(states[-1]), state)
+        state = remember(state, torch.tensor(row)[:, None], torch.tensor(row - mean)[:, None], decay)
+    torch.testing.assert_close(torch.tensor(states[-1]), state[..., 0])
 
 
 def test_the_future_does_not_change_the_past() -> None:

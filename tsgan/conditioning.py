@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,16 +12,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tsgan.batches import STREAM, batches, in_order
 from tsgan.device import random_stream
 from tsgan.errors import ConfigError
 from tsgan.events import NEAR, Aim, Goal, columns_of, fact, portfolio
 from tsgan.joint import Noise
 from tsgan.law import Law
 from tsgan.returns import Floats
-from tsgan.splitting import POPULATION, Population, effective_samples, split
+from tsgan.splitting import POPULATION, Population, effective_samples, join, split
 
 _LEVEL_SPREAD = 0.3  # what the volatility of later years misses that of a training history by, in logs, on 78 series
-_CHUNK = 512  # paths computed together; always so many, so that path i never depends on how many are asked for
 _PILOT = 2048
 _WAIT = 1 / 64  # share of paths that reach the goal by chance, above which waiting for them is shorter
 _BATCHES = 32  # of paths that are waited for, where each path has a value of its own
@@ -95,20 +95,32 @@ class Scene(NamedTuple):
             if self.history is not None and self.starts is not None:
                 steps = torch.arange(given.shape[1], device=given.device)
                 given = given + self.history[(self.starts[origin][:, None] + steps) % len(self.history)]
-        return self.law.follow(self.states[origin], noise, given=given) + self.drift
+        returns = self.law.follow(self.states[origin], noise, given=given)
+        if self.drift.any():
+            returns += self.drift
+        return returns
 
     def draw(self, n: int, length: int, rng: torch.Generator) -> tuple[Tensor, Noise]:
         """Origins, all alike, and random numbers of n paths."""
         origin = torch.randint(len(self.states), (n,), generator=rng, device=self.law.device)
         return origin, self.law.noise.draw(n, length, rng)
 
+    def batches(self, n: int, length: int, seed: int, first: int = 0) -> Iterator[Floats]:
+        """Log returns of the paths from ``first`` to n, some at a time (paths, length, assets), each as in any n."""
+
+        def compute(streams: range) -> Floats:
+            rngs = (random_stream(seed, stream, device=self.law.device) for stream in streams)
+            origins, noises = zip(*(self.draw(STREAM, length, rng) for rng in rngs), strict=True)
+            returns = self.follow(torch.cat(origins), join(*noises))
+            start = STREAM * streams.start
+            return returns[max(0, first - start) : n - start]
+
+        parts = (part for part in batches(n, length, len(self.drift)) if STREAM * part.stop > first)
+        return in_order(compute, parts, torch.get_num_threads() if self.law.device.type == "cpu" else 1)
+
     def sample(self, n: int, length: int, seed: int) -> Floats:
-        """Log returns (n, length, assets), computed in chunks of a fixed size with one random stream a chunk."""
-        drawn = np.empty((n, length, len(self.drift)))
-        for chunk, first in enumerate(range(0, n, _CHUNK)):
-            rng = random_stream(seed, chunk, device=self.law.device)
-            drawn[first : first + _CHUNK] = self.follow(*self.draw(_CHUNK, length, rng))[: n - first]
-        return drawn
+        """Log returns (n, length, assets) of all of them together."""
+        return np.concatenate(list(self.batches(n, length, seed)))
 
 
 class Reach:
@@ -130,8 +142,10 @@ class Reach:
         self.aim = Aim(goals, self.pilot, periods_per_year)
         self.reached = float((self.distance(self.aim.adjust(self.pilot)) == 0).mean())
 
-    def sample(self, n: int) -> tuple[Floats, Conditioning]:
-        """Draw n paths that all reach the goals; path i does not depend on n.
+    def batches(self, n: int) -> Iterator[tuple[Floats, Conditioning]]:
+        """Draw n paths that all reach the goals, some at a time, with what is known from all so far.
+
+        Path i does not depend on n.
 
         Raises
         ------
@@ -139,6 +153,11 @@ class Reach:
             They are out of reach.
         """
         return self._wait(n) if self.reached >= _WAIT else self._split(n)
+
+    def sample(self, n: int) -> tuple[Floats, Conditioning]:
+        """Draw n of them together."""
+        parts = list(self.batches(n))
+        return np.concatenate([paths for paths, _ in parts]), parts[-1][1]
 
     def draw(self, n: int, rng: torch.Generator) -> Particles:
         """Random numbers of n paths."""
@@ -194,32 +213,31 @@ class Reach:
         """Mean log return of each asset: (assets,)."""
         return self.law.drift + self.scene.drift
 
-    def _wait(self, n: int) -> tuple[Floats, Conditioning]:
-        found, tried, hits = [], 0, 0
-        for chunk in range(math.ceil(n / POPULATION)):
-            rng, here = self.stream(_WAIT_KEY, chunk), 0
+    def _wait(self, n: int) -> Iterator[tuple[Floats, Conditioning]]:
+        tried = hits = 0
+        for chunk, first in enumerate(range(0, n, POPULATION)):
+            rng, found, here = self.stream(_WAIT_KEY, chunk), [], 0
             while here < POPULATION:
                 paths = self.paths(self.draw(2 * POPULATION, rng))
                 reached = paths[self.distance(paths) == 0]
                 found.append(reached[: POPULATION - here])
                 here, tried, hits = here + len(reached), tried + len(paths), hits + len(reached)
-        share = hits / tried
-        return np.concatenate(found)[:n], self._outcome("rejection", float(n), share, (1 - share) / hits)
+            share, done = hits / tried, min(n, first + POPULATION)
+            yield np.concatenate(found)[: n - first], self._outcome("rejection", float(done), share, (1 - share) / hits)
 
-    def _split(self, n: int) -> tuple[Floats, Conditioning]:
-        chunks = math.ceil(n / POPULATION)
-        populations = []
-        for chunk in range(chunks):
-            populations.append(split(self, self.stream(_SPLIT_KEY, chunk)))
-            self._require_reached(populations[-1])
-        probabilities = np.exp([population.log_probability for population in populations])
-        paths = np.concatenate([population.paths for population in populations])[:n]
-        families = np.concatenate([p.ancestors + POPULATION * k for k, p in enumerate(populations)])[:n]
-        errors = probabilities * np.sqrt([population.variance for population in populations])
-        relative = float((errors**2).sum()) / probabilities.sum() ** 2
-        return paths, self._outcome(
-            "splitting", effective_samples(_description(paths), families), float(probabilities.mean()), relative
-        )
+    def _split(self, n: int) -> Iterator[tuple[Floats, Conditioning]]:
+        probabilities, errors, facts, families = [], [], [], []
+        for chunk, first in enumerate(range(0, n, POPULATION)):
+            population = split(self, self.stream(_SPLIT_KEY, chunk))
+            self._require_reached(population)
+            paths = population.paths[: n - first]
+            probabilities.append(math.exp(population.log_probability))
+            errors.append(probabilities[-1] * math.sqrt(population.variance))
+            facts.append(_description(paths))
+            families.append(population.ancestors[: n - first] + first)
+            effective = effective_samples(np.concatenate(facts), np.concatenate(families))
+            relative = float(np.square(errors).sum()) / sum(probabilities) ** 2
+            yield paths, self._outcome("splitting", effective, float(np.mean(probabilities)), relative)
 
     def _outcome(self, method: str, effective: float, probability: float, relative: float) -> Conditioning:
         if any(goal.is_value for goal in self.aim.goals):

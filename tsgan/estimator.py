@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from tsgan import procedure
 from tsgan.calendars import Calendar, infer_calendar, iso
-from tsgan.conditioning import Reach, reach_each, with_trend
+from tsgan.conditioning import Conditioning, Reach, reach_each, with_trend
 from tsgan.conditions import Condition, understand
 from tsgan.config import Config, check_whole
 from tsgan.continuation import check_continues, new_returns
@@ -283,7 +283,7 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         start_price : price before the first step, one number or one an asset; the last known row's by default
         start_date : paths begin at the first date of the calendar on or after it; by default they continue the
             last known row
-        random_state : seed; path i is the same however many paths are drawn
+        random_state : seed; path i is the same however many paths are drawn, on however many threads
 
         Raises
         ------
@@ -294,9 +294,63 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         sklearn.exceptions.NotFittedError
             There is no model yet.
         """
+        parts = self.iter_sample(
+            n_samples,
+            length,
+            start=start,
+            history=history,
+            condition=condition,
+            like=like,
+            missing=missing,
+            start_price=start_price,
+            start_date=start_date,
+            random_state=random_state,
+        )
+        returns = np.empty((n_samples, length, len(self.columns_)))
+        for part in parts:
+            returns[part.first : part.first + len(part)] = part.returns
+        return Paths(returns, part.start_price, part.dates, part.columns, part.conditioning)
+
+    def iter_sample(
+        self,
+        n_samples: int,
+        length: int = 252,
+        *,
+        start: Literal["stationary", "last"] = "stationary",
+        history: Prices | None = None,
+        condition: Condition | None = None,
+        like: str | None = None,
+        missing: Missing = "ignore",
+        start_price: StartPrice | None = None,
+        start_date: str | pd.Timestamp | None = None,
+        random_state: int | None = None,
+        first: int = 0,
+    ) -> Iterator[Paths]:
+        """Draw the paths of :meth:`sample` some at a time, more than fit in memory.
+
+        Together they are what :meth:`sample` returns, to the bit; ``part.first`` is the number of the first path of a
+        part. With a condition ``part.conditioning`` speaks of all paths so far, so that the last part's is that of the
+        whole; paths that each have a return of their own come in one part.
+
+        Parameters
+        ----------
+        first : begin with this path instead of path 0, to go on where an earlier run ended; the other parameters are
+            those of :meth:`sample`, with the same random_state
+
+        Yields
+        ------
+        Paths
+            A few hundred to a few thousand paths.
+
+        Raises
+        ------
+        ConfigError, DataError, sklearn.exceptions.NotFittedError
+            As :meth:`sample` does, before the first part.
+        """
         check_is_fitted(self, "law_")
         check_whole("n_samples", n_samples)
         check_whole("length", length)
+        check_whole("first", first, 0)
         if start not in ("stationary", "last"):
             raise ConfigError(f"start must be 'stationary' or 'last', not {start!r}")
         if missing not in MISSING:
@@ -313,14 +367,30 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         goals, seed, year = goals_of(known, wish, like, length), _seed(random_state), self.periods_per_year_
         if wish.trends:
             scene = with_trend(scene, length, goals, wish.trends, year, seed)
-        conditioning = None
+        parts: Iterator[tuple[Floats, Conditioning | None]]
         if wish.each:
-            returns, conditioning = reach_each(scene, length, *wish.each, year, seed)
+            parts = iter([reach_each(scene, length, *wish.each, year, seed)])
         elif goals:
-            returns, conditioning = Reach(scene, length, goals, year, seed).sample(n_samples)
+            parts = Reach(scene, length, goals, year, seed).batches(n_samples)
         else:
-            returns = scene.sample(n_samples, length, seed)
-        return Paths(returns, price, dates, self.columns_, conditioning)
+            parts = ((returns, None) for returns in scene.batches(n_samples, length, seed, first))
+            return self._numbered(parts, first, price, dates)
+        return self._numbered(parts, 0, price, dates, first)
+
+    def _numbered(
+        self,
+        parts: Iterator[tuple[Floats, Conditioning | None]],
+        number: int,
+        price: Floats,
+        dates: pd.DatetimeIndex,
+        first: int = 0,
+    ) -> Iterator[Paths]:
+        """Paths of returns whose first has a number, without those before another one."""
+        for returns, conditioning in parts:
+            wanted = returns[max(0, first - number) :]
+            number += len(returns)
+            if len(wanted):
+                yield Paths(wanted, price, dates, self.columns_, conditioning, number - len(wanted))
 
     def states(self, history: Prices) -> torch.Tensor:
         """Work out the market's state after each row of a history.

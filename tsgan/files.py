@@ -10,8 +10,6 @@ from pathlib import Path
 
 from tsgan.errors import ConfigError
 
-__all__ = ["atomic_path"]
-
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
@@ -37,9 +35,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     OSError
         The folder is missing or cannot be written to, or the disk is full; the error names ``path``.
     """
-    target = Path(os.path.realpath(path))
-    if target.exists() and not target.is_file():
-        raise ConfigError(f"{os.fspath(path)} is not a regular file and is not replaced; name another file")
+    target = regular_target(path)
     temporary = target.with_name(f".{target.stem}.{secrets.token_hex(4)}{target.suffix}")
     try:
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # as open() would, by the umask
@@ -47,7 +43,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise OSError(error.errno, error.strerror, os.fspath(path)) from error
     try:
         yield temporary
-        _flush(temporary)
+        flush(temporary)
         os.replace(temporary, target)
     except OSError as error:
         if error.filename not in (None, os.fspath(temporary)):  # about some other file
@@ -57,6 +53,15 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def _flush(path: Path) -> None:
+def regular_target(path: str | os.PathLike[str]) -> Path:
+    """Follow links to the file that is to be written; a ConfigError says if there is something else."""
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():
+        raise ConfigError(f"{os.fspath(path)} is not a regular file and is not replaced; name another file")
+    return target
+
+
+def flush(path: Path) -> None:
+    """See that the content of a file is on the disk."""
     with path.open("rb+") as file:
         os.fsync(file.fileno())

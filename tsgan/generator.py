@@ -21,8 +21,8 @@ a calm more often than a turbulent market does, each in units of its own volatil
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -132,7 +132,7 @@ class Generator(nn.Module):
     def forward(
         self,
         state: Tensor,
-        shocks: Iterable[Shock],
+        shocks: Sequence[Shock],
         reference: Tensor | None = None,
         copies: int = 1,
         given: Tensor | None = None,
@@ -151,56 +151,72 @@ class Generator(nn.Module):
         Standardised returns (n x copies, time, assets) and the state after the last step. Step t depends on shocks up
         to t.
         """
-        step, path = self.prepare(reference), []
+        step = self.prepare(reference)
         if given is not None and self.guidance is not None:
             given = self.guidance.complete(given.flatten(0, 1)).unflatten(0, given.shape[:2])
+        state, path = _inside(state).clone(), []
+        count, assets = state.shape[-1] * copies, len(state)
+        # with gradients each step needs memory of its own; without them the old state's is used again, for speed
+        run = None if torch.is_grad_enabled() else state.new_empty(len(shocks), assets, count)
         for t, shock in enumerate(shocks):
             now = None if given is None else given[:, t]
-            mean, scale, innovation = step(state, now)
+            mean, scale, innovation = step.law(state, now)
             if copies > 1:
-                state, mean, scale, *law = (
-                    a.repeat_interleave(copies, 0) for a in (state, mean, scale, *innovation[1:])
-                )
+                state = state.repeat_interleave(copies, -1)
+                mean, scale, *law = (a.repeat_interleave(copies, 0) for a in (mean, scale, *innovation[1:]))
                 innovation, copies = Innovation(innovation.skew, *law), 1
             y = scale * innovation.from_normal(shock(scale))
-            path.append(mean + y)
-            if (
-                now is not None and self.guidance is not None
-            ):  # the memory's squares are around the mean that it knows of itself
-                y = y + self.guidance.shift(now)
-            state = remember(state, path[-1], y, self.decay)
-        return torch.stack(path, 1), state
+            x = torch.add(mean.T, y.T, out=None if run is None else run[t])
+            path.append(x)
+            if now is not None and self.guidance is not None:
+                y = y + self.guidance.shift(now)  # the memory's squares are around the mean that it knows of itself
+            state = remember(state, x, y.T, self.decay, step.room(count).terms, None if run is None else state)
+        run = torch.stack(path) if run is None else run
+        return run.permute(2, 0, 1), state.permute(3, 0, 1, 2)
+
+
+class _Room(NamedTuple):
+    """Memory that the steps of a free run use again and again, so that it stays in the cache; None for new memory."""
+
+    linear: Tensor | None = None
+    logs: Tensor | None = None
+    hidden: Tensor | None = None
+    curves: Tensor | None = None
+    terms: Tensor | None = None
 
 
 class _Step:
-    """One step's law; holds what is the same at every step. Inside, assets come first, as batched products need it."""
+    """One step's law; holds what is the same at every step.
+
+    Inside, assets come first and paths last: batched products need the one, and numbers that are treated alike lie
+    side by side by the other. Results of shape (n, assets) are views of that.
+    """
 
     def __init__(self, net: Generator, family: InnovationFamily, share: Tensor, reference: Tensor | None) -> None:
         self.family = family
+        self.kept = _Room()
         self.p = 0.998 * torch.sigmoid(net.persistence)
         squares = share.shape[-1]
         shares = torch.cat((share, share.mean(0).expand_as(share)), -1)[:, : net.weights.shape[-1]]
-        own, market = (self.p[:, None] * torch.softmax(net.weights, -1) / shares).tensor_split((squares,), -1)
+        own, self.market = (self.p[:, None] * torch.softmax(net.weights, -1) / shares).tensor_split((squares,), -1)
         momentum = net.momentum
         mean = net.drift * (1 - momentum.sum(-1))
-        self.bias = torch.stack((1 - self.p, mean), -1)[:, None]
         nothing = torch.zeros_like
-        variance = torch.cat((own, nothing(momentum), market), -1)
-        mean_weights = torch.cat((nothing(own), momentum, nothing(market)), -1)
-        self.linear = torch.stack((variance, mean_weights), -1)  # (assets, 3 or 5 half-lives, 2)
-        self.squares, self.own = squares, squares + momentum.shape[-1]
-        self.per_share = 1 / share[:, None]
-        self.small = torch.full_like(self.p[:1], _SMALL)
-        self.from_squares = 0.5 * net.hidden[:, :squares]
-        self.from_signed = net.hidden[:, squares:]
-        self.hidden_bias = net.hidden_bias
-        self.output = net.config.reach * net.output
+        self.bias = torch.stack((1 - self.p, mean), -1)[..., None]
+        variance, mean_weights = torch.cat((own, nothing(momentum)), -1), torch.cat((nothing(own), momentum), -1)
+        self.linear = torch.stack((variance, mean_weights), 1)  # (assets, 2, 3 half-lives)
+        self.squares = squares
+        self.least = _SMALL * share[..., None]
+        self.from_squares, self.from_signed = (0.5 * net.hidden[:, :squares]).mT, net.hidden[:, squares:].mT
+        self.hidden_bias = net.hidden_bias.mT - self.from_squares @ share.log()[..., None]
+        self.output = net.config.reach * net.output.mT
         self.elasticity = net.config.elasticity
         self.top, self.neutral = net.top, net.neutral
         if reference is not None:
-            base = self.base_and_mean(_flat(reference))[0]
+            flat = _inside(reference).flatten(1, 2)
+            base = self.base_and_mean(flat)[0]
             self.top = base.log().amax(-1).detach() + _HEADROOM
-            self.neutral = (self.log_variance(_flat(reference), base.log()).exp().mean(-1) / base.mean(-1)).log()
+            self.neutral = (self.log_variance(flat, base.log()).exp().mean(-1) / base.mean(-1)).log()
         neutral = None if reference is None else self.neutral
         self.guided = None if net.guidance is None else net.guidance.prepare(neutral)
 
@@ -215,40 +231,58 @@ class _Step:
         given : (n, inputs) covariates
         market : (n, assets, 2, half-lives) the market's squares as every asset sees them; otherwise from the state
         """
-        flat = _flat(state, market)
-        base, mean = self.base_and_mean(flat)
+        found = self.law(_inside(state), given, None if market is None else _inside(market))
+        self.kept = _Room()  # what was found stays the caller's
+        return found
+
+    def law(
+        self, state: Tensor, given: Tensor | None = None, market: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Innovation]:
+        """Do the same from a state with paths last: (assets, 3, half-lives, n)."""
+        flat = state.flatten(1, 2)
+        base, mean = self.base_and_mean(flat, market)
         base = base.log()
         remembered = self.log_variance(flat, base)
         log_variance = remembered - self.neutral[:, None]
         calmness = -torch.tanh(base.clamp(max=0)).T  # 0 from the mean variance upwards
-        mean, innovation = mean.T, self.family.at(calmness)
+        curves = self.room(flat.shape[-1]).curves
+        mean, innovation = mean.T, self.family.at(calmness, None if curves is None else curves.mT)
         if given is not None and self.guided is not None:
             mean = mean + self.guided.guidance.shift(given)
             log_variance, innovation = self.guided(given, remembered, self.neutral, calmness, innovation)
         return mean, torch.exp(0.5 * log_variance).T, innovation
 
-    def base_and_mean(self, flat: Tensor) -> tuple[Tensor, Tensor]:
+    def base_and_mean(self, flat: Tensor, market: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Variance before the power and the network's factor, and the mean: each (assets, n)."""
-        base, mean = torch.baddbmm(self.bias, flat, self.linear).unbind(-1)
+        base, mean = torch.bmm(self.linear, flat, out=self.room(flat.shape[-1]).linear).add_(self.bias).unbind(1)
+        if self.market.shape[-1]:
+            if market is None:
+                base = base + self.market @ flat[:, : self.squares].mean(0)
+            else:
+                base = base + torch.bmm(self.market[:, None], market.flatten(1, 2)).squeeze(1)
         return base, mean
+
+    def room(self, n: int) -> _Room:
+        """Memory for what is large in a step; with gradients every step needs its own."""
+        if torch.is_grad_enabled():
+            return _Room()
+        if self.kept.logs is None or self.kept.logs.shape[-1] != n:
+            assets, width, squares = self.from_squares.shape
+            sizes = ((assets, 2, n), (assets, squares, n), (assets, width, n), (3, assets, n), (assets, 3, n))
+            self.kept = _Room(*map(self.bias.new_empty, sizes))
+        return self.kept
 
     def log_variance(self, flat: Tensor, base: Tensor) -> Tensor:
         """Log of the variance before it is made neutral, from the state and the log of its base: -> (assets, n)."""
-        logs = torch.log(torch.addcmul(self.small, flat[..., : self.squares], self.per_share))
-        hidden = torch.baddbmm(self.hidden_bias, logs, self.from_squares)
-        hidden = torch.tanh(torch.baddbmm(hidden, flat[..., self.squares : self.own], self.from_signed))
-        correction = torch.bmm(hidden, self.output).squeeze(-1)
+        room = self.room(flat.shape[-1])
+        logs = torch.add(flat[:, : self.squares], self.least, out=room.logs).log_()
+        hidden = torch.bmm(self.from_squares, logs, out=room.hidden)
+        hidden = hidden.baddbmm_(self.from_signed, flat[:, self.squares :]).add_(self.hidden_bias).tanh_()
+        correction = torch.bmm(self.output, hidden).squeeze(1)
         beyond = nn.functional.softplus(base - self.top[:, None], beta=4)
         return correction.add(base, alpha=self.elasticity).sub(beyond, alpha=self.elasticity - _ELASTICITY_BEYOND)
 
 
-def _flat(state: Tensor, market: Tensor | None = None) -> Tensor:
-    """Memory of every asset, and behind it the market's squares if there are several assets.
-
-    (n, assets, 3, half-lives) -> (assets, n, 3 half-lives) or (assets, n, 5 half-lives)
-    """
-    if state.shape[1] == 1:
-        return state.transpose(0, 1).flatten(2)
-    if market is None:
-        market = state[:, :, :2].mean(1, keepdim=True).expand(-1, state.shape[1], -1, -1)
-    return torch.cat((state.flatten(2), market.flatten(2)), -1).transpose(0, 1)
+def _inside(state: Tensor) -> Tensor:
+    """Paths last: (n, assets, 3, half-lives) -> (assets, 3, half-lives, n)."""
+    return state.permute(1, 2, 3, 0).contiguous()

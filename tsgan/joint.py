@@ -86,19 +86,25 @@ class JointNoise(nn.Module):
         if self.scores.shape[1] == 1:
             return known(noise.fresh)
         fresh = self.blur * (noise.fresh @ self.factor.T)
-        return [partial(self._near, *step) for step in zip(fresh.unbind(1), noise.days.unbind(1), strict=True)]
+        return [partial(self._near, *step) for step in zip(_steps(fresh), noise.days.unbind(1), strict=True)]
 
     @torch.no_grad()
     def _near(self, fresh: Tensor, day: Tensor, deviations: Tensor) -> Tensor:
         """Blurred scores of the days, each counted among those of the market that is most like the path's."""
         market = torch.searchsorted(self.borders, market_level(deviations))
-        blurred: Tensor = (self.near[market, day] + fresh) / math.sqrt(1 + self.blur**2)
+        scores = self.near.flatten(0, 1)[market * self.near.shape[1] + day]
+        blurred: Tensor = (scores.T.contiguous().T + fresh) / math.sqrt(1 + self.blur**2)
         return blurred
 
 
 def known(noise: Tensor) -> list[Shock]:
     """Shocks that are given: (n, time, assets) noise."""
-    return [partial(_same, z) for z in noise.unbind(1)]
+    return [partial(_same, z) for z in _steps(noise)]
+
+
+def _steps(noise: Tensor) -> list[Tensor]:
+    """Noise of each step, with the numbers of an asset side by side: (n, time, assets) -> (n, assets) each."""
+    return [z.T for z in noise.permute(1, 2, 0).contiguous()]
 
 
 def market_level(deviations: Tensor) -> Tensor:

@@ -69,11 +69,11 @@ class Law(NamedTuple):
         """
         return self.follow(states, self.noise.draw(len(states) * copies, length, rng), copies)
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def follow(self, states: Tensor, noise: Noise, copies: int = 1, given: Tensor | None = None) -> Floats:
         """Run from given states by given random numbers, with covariates (n, length, inputs); see :meth:`run`."""
         x = self.generator(states, self.noise.shocks(noise), copies=copies, given=given)[0]
-        return np.asarray(x.cpu().double().numpy() * self.scaling.deviation)
+        return np.asarray(x.cpu().contiguous().numpy() * self.scaling.deviation)
 
     @torch.no_grad()
     def value_at_risk(self, states: Tensor, level: float) -> tuple[Floats, Floats]:

@@ -25,22 +25,26 @@ def decay_factors(half_lives: Sequence[float]) -> Floats:
     return factors
 
 
-def terms(x: Tensor, y: Tensor) -> Tensor:
-    """The quantities that are averaged: (...,) returns, and these less their mean -> (..., 3)."""
+def terms(x: Tensor, y: Tensor, out: Tensor | None = None) -> Tensor:
+    """The quantities that are averaged: (assets, n) returns, and these less their mean -> (assets, 3, n)."""
     down, up = y.clamp(max=0), y.clamp(min=0)
-    return torch.stack((down * down, up * up, x), dim=-1)
+    return torch.stack((down * down, up * up, x), dim=1, out=out)
 
 
-def remember(state: Tensor, x: Tensor, y: Tensor, decay: Tensor) -> Tensor:
+def remember(
+    state: Tensor, x: Tensor, y: Tensor, decay: Tensor, between: Tensor | None = None, out: Tensor | None = None
+) -> Tensor:
     """Take one more return into the state.
 
     Parameters
     ----------
-    state : (..., 3, half-lives)
-    x, y : (...,) standardised returns of the step, and these less their mean
+    state : (assets, 3, half-lives, n), with paths last
+    x, y : (assets, n) standardised returns of the step, and these less their mean
     decay : (3, half-lives)
+    between, out : memory for the terms and for the new state, which may be the old one's; new memory by default
     """
-    return torch.lerp(terms(x, y).unsqueeze(-1), state, decay)
+    new: Tensor = torch.lerp(terms(x, y, between).unsqueeze(2), state, decay[..., None], out=out)
+    return new
 
 
 def run_memory(x: Floats, half_lives: Sequence[float], initial: Floats, drift: Floats, weights: Floats) -> Floats:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from functools import cached_property
 from os import PathLike
@@ -17,6 +15,7 @@ from tsgan.calendars import iso
 from tsgan.errors import ConfigError
 from tsgan.files import atomic_path
 from tsgan.returns import Floats, prices_from
+from tsgan.tablefile import write_table
 
 if TYPE_CHECKING:
     from tsgan.conditioning import Conditioning
@@ -25,7 +24,6 @@ Kind = Literal["prices", "returns"]
 Bars = Literal["close", "ohlcv"]
 SUFFIXES = (".csv", ".parquet", ".npz")
 _BAR = ("Open", "High", "Low", "Close", "Volume")
-_ROWS_AT_ONCE = 1_000_000
 
 
 class Paths:
@@ -38,6 +36,7 @@ class Paths:
     dates : (length,) dates of the steps
     columns : names of the assets
     conditioning : how the paths came to satisfy a condition, and how rare that is; None where there was none
+    first : number of the first path, where these are a part of more
 
     Examples
     --------
@@ -55,9 +54,10 @@ class Paths:
         dates: pd.DatetimeIndex,
         columns: list[str],
         conditioning: Conditioning | None = None,
+        first: int = 0,
     ) -> None:
         self.returns, self.start_price, self.dates, self.columns = returns, start_price, dates, columns
-        self.conditioning = conditioning
+        self.conditioning, self.first = conditioning, first
 
     @cached_property
     def prices(self) -> Floats:
@@ -68,6 +68,11 @@ class Paths:
     def length(self) -> int:
         """Steps of a path."""
         return len(self.dates)
+
+    @property
+    def daily(self) -> bool:
+        """Whether no date has a time of day."""
+        return bool((self.dates == self.dates.normalize()).all())
 
     def __len__(self) -> int:
         return len(self.returns)
@@ -80,6 +85,22 @@ class Paths:
         dates = f"{iso(self.dates[0])} to {iso(self.dates[-1])}"
         return f"Paths({len(self)} paths x {self.length} steps, {dates}, {', '.join(self.columns)})"
 
+    def values(self, kind: Kind) -> Floats:
+        """Return ``prices`` or ``returns``."""
+        if kind not in ("prices", "returns"):
+            raise ConfigError(f"kind must be 'prices' or 'returns', not {kind!r}")
+        return self.prices if kind == "prices" else self.returns
+
+    def between(self, start: int, stop: int) -> Paths:
+        """Return the paths at some positions, which keep their numbers."""
+        returns, first = self.returns[start:stop], self.first + start
+        return Paths(returns, self.start_price, self.dates, self.columns, self.conditioning, first)
+
+    def followed_by(self, more: Paths) -> Paths:
+        """Return these paths and those that :meth:`TSGAN.iter_sample` gave after them."""
+        returns = np.concatenate((self.returns, more.returns))
+        return Paths(returns, self.start_price, self.dates, self.columns, more.conditioning, self.first)
+
     def to_frame(self, kind: Kind = "prices") -> pd.DataFrame:
         """Return one long table: columns path (0, 1, ...), date, and one for each asset.
 
@@ -87,7 +108,11 @@ class Paths:
         ----------
         kind : "prices", or "returns" for log returns a step
         """
-        return self._frame(self._values(kind), 0)
+        values = self.values(kind)
+        frame = pd.DataFrame(values.reshape(-1, values.shape[-1]), columns=self.columns)
+        frame.insert(0, "path", np.repeat(self.first + np.arange(len(self)), self.length))
+        frame.insert(1, "date", np.tile(self.dates.to_numpy(), len(self)))
+        return frame
 
     def to_wide(self) -> pd.DataFrame:
         """Return the prices of all paths side by side, as vectorbt takes them.
@@ -98,7 +123,8 @@ class Paths:
             (length, n * assets): dates by columns of two levels, ``path`` (0, 1, ...) and ``asset``; ``wide[3]`` is the
             frame of path 3.
         """
-        columns = pd.MultiIndex.from_product([range(len(self)), self.columns], names=["path", "asset"])
+        numbers = range(self.first, self.first + len(self))
+        columns = pd.MultiIndex.from_product([numbers, self.columns], names=["path", "asset"])
         values = self.prices.transpose(1, 0, 2).reshape(self.length, -1)
         return pd.DataFrame(values, index=self.dates, columns=columns)
 
@@ -158,7 +184,7 @@ class Paths:
         """
         root = Path(folder)
         self._check_zipline(root)
-        written = [root / f"{number:05d}" for number in range(len(self))]
+        written = [root / f"{number:05d}" for number in range(self.first, self.first + len(self))]
         for target, prices in zip(written, self.prices, strict=True):
             (target / "daily").mkdir(parents=True)
             for asset, bars in zip(self.columns, self._bar_values(prices), strict=True):
@@ -177,13 +203,14 @@ class Paths:
         -------
         The number of rows of the long table.
         """
-        path, values = Path(path), self._values(kind)
+        path = Path(path)
         check_suffix(path)
+        values = self.values(kind)
         with atomic_path(path) as partial:
             if path.suffix == ".npz":
                 self._write_npz(partial, kind, values)
             else:
-                self._write_table(partial, values)
+                write_table(self, partial, path.suffix, kind)
         return len(self) * self.length
 
     def _closes(self, prices: Floats) -> pd.DataFrame:
@@ -203,7 +230,7 @@ class Paths:
     def _check_zipline(self, root: Path) -> None:
         if root.exists() and (not root.is_dir() or any(root.iterdir())):
             raise ConfigError(f"{root} is not an empty folder; name a new one, or empty it first")
-        if not self._daily:
+        if not self.daily:
             raise ConfigError(
                 f"zipline's daily bundles take one bar a day, but the paths have times of day, such as "
                 f"{iso(self.dates[0])}; fit the model to daily prices"
@@ -215,22 +242,6 @@ class Paths:
                 "before the fit"
             )
 
-    @property
-    def _daily(self) -> bool:
-        return bool((self.dates == self.dates.normalize()).all())
-
-    def _values(self, kind: Kind) -> Floats:
-        if kind not in ("prices", "returns"):
-            raise ConfigError(f"kind must be 'prices' or 'returns', not {kind!r}")
-        return self.prices if kind == "prices" else self.returns
-
-    def _frame(self, values: Floats, first: int) -> pd.DataFrame:
-        count = len(values)
-        frame = pd.DataFrame(values.reshape(-1, values.shape[-1]), columns=self.columns)
-        frame.insert(0, "path", np.repeat(np.arange(first, first + count), self.length))
-        frame.insert(1, "date", np.tile(self.dates.to_numpy(), count))
-        return frame
-
     def _write_npz(self, path: Path, kind: Kind, values: Floats) -> None:
         arrays: dict[str, Any] = {
             kind: values,
@@ -239,32 +250,6 @@ class Paths:
             "start_price": self.start_price,
         }
         np.savez_compressed(path, **arrays)
-
-    def _write_table(self, path: Path, values: Floats) -> None:
-        import pyarrow as pa
-        from pyarrow.csv import CSVWriter, WriteOptions
-        from pyarrow.parquet import ParquetWriter
-
-        date_type = pa.date32() if self._daily else pa.timestamp("s")
-        assets = [(name, pa.float64()) for name in self.columns]
-        schema = pa.schema([("path", pa.int64()), ("date", date_type), *assets])
-        with path.open("wb") as file:
-            if path.suffix == ".csv":
-                file.write(_csv_header(schema.names))  # Arrow would quote every name
-                writer = CSVWriter(file, schema, write_options=WriteOptions(include_header=False))
-            else:
-                writer = ParquetWriter(file, schema)
-            with writer:
-                step = max(1, _ROWS_AT_ONCE // self.length)
-                for first in range(0, len(values), step):
-                    frame = self._frame(values[first : first + step], first)
-                    writer.write_table(pa.Table.from_pandas(frame, schema=schema, preserve_index=False))
-
-
-def _csv_header(names: list[str]) -> bytes:
-    line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(names)
-    return line.getvalue().encode()
 
 
 def check_suffix(path: Path) -> None:

@@ -1,0 +1,213 @@
+"""Files that grow part by part: whole or not at all, and the same bytes after an interruption anywhere."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from tsgan import TSGAN, tablefile
+from tsgan.paths import Paths
+from tsgan.tablefile import write_resumable
+
+N, LENGTH = 90, 7
+SUFFIXES = [".csv", ".parquet"]
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tablefile, "_VALUES", 10 * LENGTH * 2)  # ten paths of two assets
+
+
+def whole(first: int = 0, hours: int = 0) -> Paths:
+    returns = 0.01 * np.random.default_rng(0).standard_normal((N, LENGTH, 2))
+    dates = pd.bdate_range("2024-01-01", periods=LENGTH) + pd.Timedelta(hours, "h")
+    return Paths(returns, np.array([100.0, 50.0]), dates, ["A", 'B "b"']).between(first, N)
+
+
+def draw(first: int, size: int = 13) -> Iterator[Paths]:
+    paths = whole(first)
+    return (paths.between(at, min(at + size, len(paths))) for at in range(0, len(paths), size))
+
+
+def write(
+    out: Path, *, resume: bool = False, key: str = "k", source: Callable[[int], Iterator[Paths]] = draw
+) -> list[int]:
+    """Write, and return the numbers of paths that were reported."""
+    reported: list[int] = []
+    write_resumable(source, out, "prices", key, resume=resume, report=reported.append)
+    return reported
+
+
+def stopped_after(paths: int, error: BaseException) -> Callable[[int], Iterator[Paths]]:
+    def source(first: int) -> Iterator[Paths]:
+        for part in draw(first):
+            if part.first >= paths:
+                raise error
+            yield part
+
+    return source
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def read(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path, parse_dates=["date"]) if path.suffix == ".csv" else pd.read_parquet(path)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("hours", [0, 15])
+def test_the_file_holds_the_long_table(tmp_path: Path, suffix: str, hours: int) -> None:
+    out = tmp_path / f"a{suffix}"
+    paths = whole(hours=hours)
+    assert paths.save(out) == N * LENGTH
+    table = read(out)
+    assert list(table.columns) == ["path", "date", "A", 'B "b"']
+    table["date"] = pd.to_datetime(table["date"])
+    pd.testing.assert_frame_equal(table, paths.to_frame(), check_dtype=False, rtol=1e-15)
+    assert names(tmp_path) == {out.name}
+
+
+def test_each_part_is_a_row_group_that_other_readers_understand(tmp_path: Path) -> None:
+    out = tmp_path / "a.parquet"
+    assert write(out) == list(range(0, N + 1, 10))
+    file = pq.ParquetFile(out)
+    assert file.metadata.num_row_groups == N // 10
+    assert file.metadata.num_rows == N * LENGTH
+    whole_frame = whole().to_frame()
+    for group in (0, 4, 8):
+        part = file.read_row_group(group).to_pandas()
+        part["date"] = pd.to_datetime(part["date"])
+        expected = whole_frame.iloc[70 * group : 70 * (group + 1)].reset_index(drop=True)
+        pd.testing.assert_frame_equal(part, expected, check_dtype=False)
+    few = pq.read_table(out, filters=[("path", "=", 33)])  # by the statistics of the row groups
+    assert len(few) == LENGTH
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("after", [26, 52, 78])
+def test_interrupted_and_resumed_gives_the_same_bytes(tmp_path: Path, suffix: str, after: int) -> None:
+    straight, out = tmp_path / f"straight{suffix}", tmp_path / f"out{suffix}"
+    write(straight)
+    with pytest.raises(KeyboardInterrupt) as stop:
+        write(out, source=stopped_after(after, KeyboardInterrupt()))
+    assert "--resume" in stop.value.__notes__[0]
+    assert names(tmp_path) == {straight.name, f"{out.name}.partial", f"{out.name}.partial.json"}
+    with out.with_name(f"{out.name}.partial").open("ab") as file:
+        file.write(b"half a part")
+    reported = write(out, resume=True)
+    assert reported[0] > 0
+    assert reported[-1] == N
+    assert out.read_bytes() == straight.read_bytes()
+    assert names(tmp_path) == {straight.name, out.name}
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_what_cannot_be_gone_on_with_begins_anew(tmp_path: Path, suffix: str) -> None:
+    straight, out = tmp_path / f"straight{suffix}", tmp_path / f"out{suffix}"
+    assert write(straight, resume=True)[0] == 0  # nothing there
+    with pytest.raises(KeyboardInterrupt):
+        write(out, source=stopped_after(50, KeyboardInterrupt()))
+    assert write(out, resume=True, key="another")[0] == 0
+    assert out.read_bytes() == straight.read_bytes()
+    with pytest.raises(KeyboardInterrupt):
+        write(out, source=stopped_after(50, KeyboardInterrupt()))
+    partial = out.with_name(f"{out.name}.partial")
+    partial.write_bytes(partial.read_bytes()[:100])  # cut off
+    assert write(out, resume=True)[0] == 0
+    with pytest.raises(KeyboardInterrupt):
+        write(out, source=stopped_after(50, KeyboardInterrupt()))
+    assert write(out)[0] == 0  # without --resume
+    assert out.read_bytes() == straight.read_bytes()
+    assert names(tmp_path) == {straight.name, out.name}
+
+
+def test_an_interruption_before_the_first_part_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path / "a.csv", source=stopped_after(0, KeyboardInterrupt()))
+    assert names(tmp_path) == set()
+
+
+def test_an_error_leaves_nothing_and_names_the_file_that_was_asked_for(tmp_path: Path) -> None:
+    out = tmp_path / "a.csv"
+    out.write_text("old")
+    with pytest.raises(OSError, match=r"a\.csv'$") as full:
+        write(out, source=stopped_after(50, OSError(28, "No space left on device")))
+    assert full.value.errno == 28
+    with pytest.raises(ZeroDivisionError):
+        write(out, source=stopped_after(50, ZeroDivisionError()))
+    assert names(tmp_path) == {"a.csv"}
+    assert out.read_text() == "old"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no full device")
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_full_disk_is_an_os_error(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / f"a{suffix}"
+    opened = Path.open
+
+    def full(path: Path, mode: str = "r", *rest: object, **options: object) -> object:
+        return opened(Path("/dev/full") if path.name.endswith(".partial") else path, mode, *rest, **options)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(Path, "open", full)
+    monkeypatch.setattr(tablefile, "_VALUES", 10**6)
+    with pytest.raises(OSError, match="a\\."):
+        write(out)
+    assert names(tmp_path) == set()
+
+
+def test_links_are_followed(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "a.csv").symlink_to(tmp_path / "there" / "b.csv")
+    write(tmp_path / "a.csv")
+    assert (tmp_path / "a.csv").is_symlink()
+    assert len(read(tmp_path / "there" / "b.csv")) == N * LENGTH
+
+
+# the command ----------------------------------------------------------------------------------------------------------
+
+
+def command(*args: object) -> list[str]:
+    return [sys.executable, "-c", "from tsgan.cli.main import main; main()", "sample", *map(str, args)]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_killed_command_goes_on(model: TSGAN, tmp_path: Path, suffix: str) -> None:
+    file, straight, out = tmp_path / "m.tsgan", tmp_path / f"straight{suffix}", tmp_path / f"out{suffix}"
+    model.save(file)
+    options = ("--model", file, "--n", 30_000, "--length", 100)
+    subprocess.run(command(*options, "--out", straight), check=True, capture_output=True)
+    log = tmp_path / f"{out.name}.partial.json"
+    for _ in range(2):  # killed twice, each time at some point behind a complete part
+        before = log.read_bytes() if log.exists() else b""
+        run = subprocess.Popen(command(*options, "--out", out, "--resume", "--quiet"))
+        while run.poll() is None and (not log.exists() or log.read_bytes() == before):
+            time.sleep(0.002)
+        run.send_signal(signal.SIGKILL)
+        run.wait()
+        assert not out.exists()
+    last = subprocess.run(command(*options, "--out", out, "--resume"), check=True, capture_output=True, text=True)
+    assert last.stderr.startswith("goes on after ")
+    assert last.stdout == f"wrote 3,000,000 rows (30,000 paths × 100 steps, 1 asset) to {out}\n"
+    assert out.read_bytes() == straight.read_bytes()
+    assert names(tmp_path) == {"m.tsgan", straight.name, out.name}
+    other = subprocess.run(
+        command("--model", file, "--n", 10, "--out", tmp_path / f"b{suffix}", "--resume"),
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert other.stderr == "starts anew: no run with these options was interrupted\n"

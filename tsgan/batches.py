@@ -1,0 +1,52 @@
+"""How work on many paths is cut, so that path i never depends on how many are asked for, nor on the number of threads.
+
+Every ``STREAM`` paths have one stream of random numbers. Streams are computed together in batches, whose sizes depend
+on the shape of a path only: first one stream, so that few paths are quick, then always more, since the fixed cost of a
+step is shared by all paths of a batch.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import islice
+from typing import TypeVar
+
+import torch
+
+STREAM = 512
+_WIDEST = 8192  # assets of all paths together: of more, the memory of a step no longer fits a core's cache
+_LARGEST = 2**21
+
+Result = TypeVar("Result")
+
+
+def batches(n: int, length: int, assets: int) -> Iterator[range]:
+    """Yield the streams of each batch, until they have n paths."""
+    most = max(1, min(_WIDEST, _LARGEST // length) // (STREAM * assets))
+    first, size = 0, 1
+    while first * STREAM < n:
+        yield range(first, first + size)
+        first += size
+        size = min(most, first)
+
+
+def in_order(work: Callable[[range], Result], parts: Iterator[range], threads: int) -> Iterator[Result]:
+    """Yield the result of each part in order, while so many threads work on the next ones.
+
+    torch computes each part on one thread: the bits of a result do not depend on how many there are.
+    """
+    before = torch.get_num_threads()
+    with ThreadPoolExecutor(threads, initializer=partial(torch.set_num_threads, 1)) as pool:
+        ahead = deque(pool.submit(work, part) for part in islice(parts, threads))
+        try:
+            while ahead:
+                result = ahead.popleft().result()
+                ahead.extend(pool.submit(work, part) for part in islice(parts, 1))
+                yield result
+        finally:
+            for waiting in ahead:
+                waiting.cancel()
+            torch.set_num_threads(before)  # a new thread takes the number that was set last

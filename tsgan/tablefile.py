@@ -1,0 +1,221 @@
+"""A file of paths that grows part by part: the long table with the columns path, date and one for each asset.
+
+A run that is cut off leaves two files beside the one it was to write: ``OUT.partial`` with the parts that are complete,
+and ``OUT.partial.json`` with where they end. Another run can go on from there, to the same bytes.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+from pyarrow.csv import WriteOptions, write_csv
+from pyarrow.parquet import FileMetaData, ParquetWriter, read_metadata
+
+from tsgan.files import atomic_path, flush, regular_target
+
+if TYPE_CHECKING:
+    from tsgan.conditioning import Conditioning
+    from tsgan.paths import Kind, Paths
+
+_VALUES = 2**20  # of a part: a row group of a sensible size, some 100 MB while it is written
+
+
+class TableFile:
+    """Parts of a table, one after the other in one file.
+
+    Parameters
+    ----------
+    path : the file, which ends where the last of the parts does
+    suffix : .csv or .parquet
+    kind : what of the paths is written
+    paths, ends : number of paths that are in the file, and where each part ends, in bytes
+    """
+
+    def __init__(self, path: Path, suffix: str, kind: Kind, paths: int = 0, ends: Iterable[int] = ()) -> None:
+        self.path, self.suffix, self.kind, self.paths, self.ends = path, suffix, kind, paths, list(ends)
+
+    def add(self, part: Paths) -> None:
+        """Write one more part."""
+        table = _table(part, self.kind)
+        with self.path.open("ab") as file:
+            if self.suffix == ".csv":
+                self._add_csv(table, file)
+            else:
+                self._add_parquet(table, file)
+        self.paths += len(part)
+        self.ends.append(self.path.stat().st_size)
+
+    def finish(self) -> None:
+        """Make one table of the parts; nothing can be added to it."""
+        if self.suffix == ".parquet":
+            with self.path.open("rb+") as file:
+                whole = _footer(file, self.ends[0])
+                for end in self.ends[1:]:
+                    whole.append_row_groups(_footer(file, end))
+                footer = io.BytesIO()
+                whole.write_metadata_file(footer)
+                file.seek(0, os.SEEK_END)
+                file.write(footer.getvalue()[len(_MARK) :])
+
+    def _add_csv(self, table: pa.Table, file: BinaryIO) -> None:
+        if not self.ends:
+            file.write(_csv_header(table.column_names))  # Arrow would quote every name
+        write_csv(table, file, WriteOptions(include_header=False))
+
+    def _add_parquet(self, table: pa.Table, file: BinaryIO) -> None:
+        """Write a Parquet file behind what is there, with offsets that count from the beginning of all.
+
+        Arrow refuses to append, but asks the descriptor for each offset: it begins a file elsewhere and is then given
+        the descriptor of this one. The footer that it writes below the part is not looked at by those who read the
+        last one.
+        """
+        if not self.ends:
+            file.write(_MARK)
+            file.flush()
+        with (
+            tempfile.TemporaryDirectory() as elsewhere,
+            pa.OSFile(os.path.join(elsewhere, "begun"), "wb") as sink,
+            # only these: a dictionary of prices, nearly all different, is built and given up again
+            ParquetWriter(sink, table.schema, use_dictionary=["path", "date"]) as writer,
+        ):
+            os.dup2(file.fileno(), sink.fileno())
+            writer.write_table(table)
+
+
+def write_table(paths: Paths, path: Path, suffix: str, kind: Kind) -> None:
+    """Write paths to an empty file."""
+    table = TableFile(path, suffix, kind)
+    for part in _in_parts([paths]):
+        table.add(part)
+    table.finish()
+
+
+def write_resumable(
+    draw: Callable[[int], Iterable[Paths]],
+    out: Path,
+    kind: Kind,
+    key: str,
+    *,
+    resume: bool,
+    report: Callable[[int], None],
+) -> Conditioning | None:
+    """Write paths while they are drawn; the file appears under its name only when it is complete.
+
+    Interrupted or killed, this leaves the parts that are complete; after any other error nothing.
+
+    Parameters
+    ----------
+    draw : gives all paths from a number on
+    key : what the paths depend on; what a run with another key has left is not gone on with
+    resume : go on from what an earlier run has left
+    report : called with the number of paths that are written, at the start and after each part
+
+    Returns
+    -------
+    How the paths came to satisfy a condition.
+
+    Raises
+    ------
+    ConfigError
+        There is something at ``out`` that is no regular file.
+    OSError
+        The folder cannot be written to, or the disk is full; the error names ``out``.
+    """
+    target = regular_target(out)
+    partial = target.with_name(target.name + ".partial")
+    log = partial.with_name(partial.name + ".json")
+    digest, conditioning = hashlib.sha256(key.encode()).hexdigest(), None
+    left = _left(partial, log, digest) if resume else None
+    table = TableFile(partial, target.suffix, kind, *(left or ()))
+    chunks = draw(table.paths)
+    try:
+        if left is None:
+            log.unlink(missing_ok=True)
+        with partial.open("ab") as file:
+            file.truncate(table.ends[-1] if left else 0)
+        report(table.paths)
+        for part in _in_parts(chunks):
+            table.add(part)
+            flush(partial)
+            with atomic_path(log) as temporary:
+                temporary.write_text(json.dumps({"key": digest, "paths": table.paths, "ends": table.ends}))
+            conditioning = part.conditioning
+            report(table.paths)
+        table.finish()
+        flush(partial)
+        os.replace(partial, target)
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and log.exists():
+            error.add_note(f"the same command with --resume goes on from {partial}")
+            raise
+        partial.unlink(missing_ok=True)
+        log.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename in (None, str(partial), str(log)):
+            raise OSError(error.errno, error.strerror, os.fspath(out)) from error
+        raise
+    log.unlink()
+    return conditioning
+
+
+def _left(partial: Path, log: Path, digest: str) -> tuple[int, list[int]] | None:
+    """What a run with the same key has written: paths, and where the parts end."""
+    if not (partial.exists() and log.exists()):
+        return None
+    done = json.loads(log.read_text())
+    if done["key"] != digest or partial.stat().st_size < done["ends"][-1]:
+        return None
+    return done["paths"], done["ends"]
+
+
+def _in_parts(chunks: Iterable[Paths]) -> Iterator[Paths]:
+    """Yield the same paths in parts of a size that depends on the shape of a path only, the last one smaller."""
+    waiting: Paths | None = None
+    for chunk in chunks:
+        size = max(1, _VALUES // (chunk.length * len(chunk.columns)))
+        waiting = chunk if waiting is None else waiting.followed_by(chunk)
+        while waiting is not None and len(waiting) >= size:
+            yield waiting.between(0, size)
+            waiting = waiting.between(size, len(waiting)) if len(waiting) > size else None
+    if waiting is not None:
+        yield waiting
+
+
+def _table(paths: Paths, kind: Kind) -> pa.Table:
+    values, count = paths.values(kind), len(paths)
+    if paths.daily:
+        dates, date_type = paths.dates.to_numpy().astype("datetime64[D]").astype(np.int32), pa.date32()
+    else:
+        dates, date_type = paths.dates.to_numpy().astype("datetime64[s]").astype(np.int64), pa.timestamp("s")
+    columns = [
+        pa.array(np.repeat(np.arange(paths.first, paths.first + count), paths.length)),
+        pa.array(np.tile(dates, count)).view(date_type),
+        *(pa.array(column) for column in np.ascontiguousarray(values.reshape(-1, values.shape[-1]).T)),
+    ]
+    return pa.Table.from_arrays(columns, names=["path", "date", *paths.columns])
+
+
+_MARK = b"PAR1"  # what a Parquet file begins and ends with
+
+
+def _footer(file: BinaryIO, end: int) -> FileMetaData:
+    """Footer of a part: its length and the mark are the last eight bytes."""
+    file.seek(end - 8)
+    size = 8 + int.from_bytes(file.read(4), "little")
+    file.seek(end - size)
+    return read_metadata(io.BytesIO(file.read(size)))
+
+
+def _csv_header(names: list[str]) -> bytes:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(names)
+    return line.getvalue().encode()

@@ -31,10 +31,11 @@ from tsgan.config import GeneratorConfig
 from tsgan.guidance import Guidance
 from tsgan.innovation import Innovation, InnovationFamily, innovation_family
 from tsgan.joint import Shock
-from tsgan.memory import decay_factors, remember
+from tsgan.memory import decay_factors, differentiable_averages, remember, terms
 
 _HEADROOM = math.log(4.0)  # above the highest log variance of real days: twice their volatility
 _ELASTICITY_BEYOND = 0.5  # the power of the variance above that: no data speak for more
+_UNEXPLAINED = [3, 4, 2]  # rows of a state that are the memory of what covariates do not explain
 _SMALL = 1e-4  # keeps the logarithm of an average of squares finite after a run of equal prices; 1 is a usual square
 
 
@@ -122,12 +123,36 @@ class Generator(nn.Module):
     ) -> Tensor:
         """Log density of the next return given the state and, if known, covariates.
 
-        (n, assets), (n, assets, 3, half-lives), (n, inputs) -> (n, assets)
+        (n, assets), (n, assets, 3 or 5, half-lives), (n, inputs) -> (n, assets)
         """
         if given is not None and self.guidance is not None:
             given = self.guidance.complete(given)
         mean, scale, innovation = self.prepare(reference)(states, given)
         return innovation.log_density((x - mean) / scale) - scale.log()
+
+    def remember_unexplained(self, x: Tensor, states: Tensor, given: Tensor, centre: bool = False) -> Tensor:
+        """Put beside the memory of a history its squares without what covariates explain of them.
+
+        Parameters
+        ----------
+        x : (time, assets) standardised returns
+        states : (time + 1, assets, 3, half-lives) memory before each and after the last; of the first, rows behind
+            these are the memory to begin with
+        given : (time, inputs) covariates of each; a return is remembered as it is where none is known
+        centre : let what is left have the variance 1 in this history
+
+        Returns
+        -------
+        (time + 1, assets, 5, half-lives); falling and rising squares are behind the three rows of states
+        """
+        assert self.guidance is not None
+        y = x - self.prepare().base_and_mean(_flat(states[:-1, :, :3]))[1].T
+        given = self.guidance.complete(given)
+        if centre:
+            self.guidance.centre(y, given)
+        squares = terms(x, y * torch.exp(-0.5 * self.guidance.explained(given).T))[..., :2]
+        first = states[0, :, 3:] if states.shape[2] == 5 else states[0, :, :2]
+        return torch.cat((states[:, :, :3], differentiable_averages(squares, self.decay[:2], first)), 2)
 
     def forward(
         self,
@@ -141,7 +166,7 @@ class Generator(nn.Module):
 
         Parameters
         ----------
-        state : (n, assets, 3, half-lives)
+        state : (n, assets, 3, half-lives), or with 5 rows (:meth:`remember_unexplained`) where covariates are given
         shocks : one a step: the noise (n x copies, assets), which may depend on the step's conditional deviations
         copies : paths from each state, whose first step has one law
         given : (n, time, inputs) covariates of every step, with one copy only
@@ -164,11 +189,11 @@ class Generator(nn.Module):
                 innovation, copies = Innovation(innovation.skew, *law), 1
             y = scale * innovation.from_normal(shock(scale))
             path.append(mean + y)
-            if (
-                now is not None and self.guidance is not None
-            ):  # the memory's squares are around the mean that it knows of itself
-                y = y + self.guidance.shift(now)
-            state = remember(state, path[-1], y, self.decay)
+            unexplained = None
+            if now is not None and self.guidance is not None:
+                y = y + self.guidance.shift(now)  # the memory's squares are around the mean that it knows of itself
+                unexplained = y * torch.exp(-0.5 * self.guidance.explained(now).T)
+            state = remember(state, path[-1], y, self.decay, unexplained)
         return torch.stack(path, 1), state
 
 
@@ -206,17 +231,20 @@ class _Step:
 
     def __call__(self, state: Tensor, given: Tensor | None = None) -> tuple[Tensor, Tensor, Innovation]:
         """Conditional mean and standard deviation, each (n, assets), and the law of the innovation."""
-        flat = _flat(state)
-        base, mean = self.base_and_mean(flat)
-        base = base.log()
-        remembered = self.log_variance(flat, base)
-        log_variance = remembered - self.neutral[:, None]
-        calmness = -torch.tanh(base.clamp(max=0)).T  # 0 from the mean variance upwards
-        mean, innovation = mean.T, self.family.at(calmness)
+        mean, remembered, calmness = self.recall(_flat(state[:, :, :3]))
+        log_variance, innovation = remembered - self.neutral[:, None], self.family.at(calmness)
         if given is not None and self.guided is not None:
             mean = mean + self.guided.guidance.shift(given)
-            log_variance, innovation = self.guided(given, remembered, self.neutral, calmness, innovation)
+            _, remembered, calmness = self.recall(_flat(state[:, :, _UNEXPLAINED]))
+            log_variance, innovation = self.guided(given, remembered, calmness, log_variance, innovation)
         return mean, torch.exp(0.5 * log_variance).T, innovation
+
+    def recall(self, flat: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean (n, assets), log variance before it is made neutral (assets, n), calmness (n, assets) of a memory."""
+        base, mean = self.base_and_mean(flat)
+        base = base.log()
+        calmness = -torch.tanh(base.clamp(max=0)).T  # 0 from the mean variance upwards
+        return mean.T, self.log_variance(flat, base), calmness
 
     def base_and_mean(self, flat: Tensor) -> tuple[Tensor, Tensor]:
         """Variance before the power and the network's factor, and the mean: each (assets, n)."""

@@ -31,16 +31,21 @@ def terms(x: Tensor, y: Tensor) -> Tensor:
     return torch.stack((down * down, up * up, x), dim=-1)
 
 
-def remember(state: Tensor, x: Tensor, y: Tensor, decay: Tensor) -> Tensor:
+def remember(state: Tensor, x: Tensor, y: Tensor, decay: Tensor, unexplained: Tensor | None = None) -> Tensor:
     """Take one more return into the state.
 
     Parameters
     ----------
-    state : (..., 3, half-lives)
+    state : (..., 3, half-lives), or with two rows more, of the squares that covariates do not explain
     x, y : (...,) standardised returns of the step, and these less their mean
     decay : (3, half-lives)
+    unexplained : (...,) y without what covariates explain of its size; None takes y
     """
-    return torch.lerp(terms(x, y).unsqueeze(-1), state, decay)
+    new = terms(x, y)
+    if state.shape[-2] > new.shape[-1]:
+        new = torch.cat((new, terms(x, y if unexplained is None else unexplained)[..., :2]), -1)
+        decay = torch.cat((decay, decay[:2]))
+    return torch.lerp(new.unsqueeze(-1), state, decay)
 
 
 def run_memory(x: Floats, half_lives: Sequence[float], initial: Floats, drift: Floats, weights: Floats) -> Floats:
@@ -82,3 +87,18 @@ def averages(values: Floats, decay: Floats, initial: Floats) -> Floats:
     for k, kept in enumerate(decay):
         found[1:, :, k] = lfilter([1 - kept], [1, -kept], values, axis=0, zi=kept * found[:1, :, k])[0]
     return found
+
+
+def differentiable_averages(values: Tensor, decay: Tensor, initial: Tensor) -> Tensor:
+    """Exponential averages before each step and after the last, as one convolution with gradients.
+
+    (time, assets, rows), (rows, half-lives), (assets, rows, half-lives) -> (time + 1, assets, rows, half-lives)
+    """
+    steps = len(values)
+    powers = decay.double() ** torch.arange(steps + 1, device=values.device)[:, None, None]
+    weights = ((1 - decay.double()) * powers[:-1]).unsqueeze(1)
+    spectrum = torch.fft.rfft(values.double().unsqueeze(-1), 2 * steps, dim=0)
+    spectrum = spectrum * torch.fft.rfft(weights, 2 * steps, dim=0)
+    since = torch.fft.irfft(spectrum, 2 * steps, dim=0)[:steps].clamp(min=0)  # rounding can be below 0
+    start = powers.unsqueeze(1) * initial.double()
+    return torch.cat((start[:1], start[1:] + since)).to(values.dtype)

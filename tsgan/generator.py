@@ -104,8 +104,6 @@ class Generator(nn.Module):
             step = self.prepare(states)
             self.top.copy_(step.top)
             self.neutral.copy_(step.neutral)
-            if self.guidance is not None:
-                self.guidance.neutral.copy_(step.neutral)
 
     def prepare(self, reference: Tensor | None = None) -> _Step:
         """Everything that does not change from step to step, computed once a rollout.
@@ -226,13 +224,12 @@ class _Step:
             base = self.base_and_mean(_flat(reference))[0]
             self.top = base.log().amax(-1).detach() + _HEADROOM
             self.neutral = (self.log_variance(_flat(reference), base.log()).exp().mean(-1) / base.mean(-1)).log()
-        neutral = None if reference is None else self.neutral
-        self.guided = None if net.guidance is None else net.guidance.prepare(neutral)
+        self.guided = None if net.guidance is None else net.guidance.prepare()
 
     def __call__(self, state: Tensor, given: Tensor | None = None) -> tuple[Tensor, Tensor, Innovation]:
         """Conditional mean and standard deviation, each (n, assets), and the law of the innovation."""
-        mean, remembered, calmness = self.recall(_flat(state[:, :, :3]))
-        log_variance, innovation = remembered - self.neutral[:, None], self.family.at(calmness)
+        mean, log_variance, calmness = self.recall(_flat(state[:, :, :3]))
+        innovation = self.family.at(calmness)
         if given is not None and self.guided is not None:
             mean = mean + self.guided.guidance.shift(given)
             _, remembered, calmness = self.recall(_flat(state[:, :, _UNEXPLAINED]))
@@ -240,11 +237,11 @@ class _Step:
         return mean, torch.exp(0.5 * log_variance).T, innovation
 
     def recall(self, flat: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Mean (n, assets), log variance before it is made neutral (assets, n), calmness (n, assets) of a memory."""
+        """Mean (n, assets), log variance (assets, n) and calmness (n, assets) that a memory tells."""
         base, mean = self.base_and_mean(flat)
         base = base.log()
         calmness = -torch.tanh(base.clamp(max=0)).T  # 0 from the mean variance upwards
-        return mean.T, self.log_variance(flat, base), calmness
+        return mean.T, self.log_variance(flat, base) - self.neutral[:, None], calmness
 
     def base_and_mean(self, flat: Tensor) -> tuple[Tensor, Tensor]:
         """Variance before the power and the network's factor, and the mean: each (assets, n)."""

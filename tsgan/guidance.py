@@ -48,7 +48,6 @@ class Guidance(nn.Module):
     blocks : inputs of each covariate; the last of a block says whether it is known, and all are 0 where it is not
     """
 
-    neutral: Tensor
     usual: Tensor
     known: Tensor
     block: Tensor
@@ -67,7 +66,6 @@ class Guidance(nn.Module):
         self.skew = nn.Parameter(torch.zeros(assets))
         self.tail = nn.Parameter(torch.full((assets,), 0.5))
         self.calm = nn.Parameter(torch.zeros(assets))
-        self.register_buffer("neutral", torch.zeros(assets))
         self.register_buffer("usual", torch.zeros(assets, 2 ** len(blocks)))
         flags = torch.cumsum(torch.tensor(self.blocks), 0) - 1
         self.register_buffer("known", flags, persistent=False)
@@ -94,11 +92,11 @@ class Guidance(nn.Module):
         for parameter in (self.forget, self.share, self.level):
             parameter.zero_()
 
-    def prepare(self, neutral: Tensor | None = None) -> GuidedStep:
-        """Everything that does not change from step to step; with ``neutral`` instead of the level of the fit."""
+    def prepare(self) -> GuidedStep:
+        """Everything that does not change from step to step."""
         tail = 0.3 + nn.functional.softplus(self.tail)
         family = innovation_family(0.5 * self.skew, tail, 0.7 * torch.tanh(self.calm))
-        return GuidedStep(self, family, self.neutral if neutral is None else neutral)
+        return GuidedStep(self, family)
 
     @torch.no_grad()
     def fix_moments(self, given: Tensor) -> None:
@@ -170,11 +168,10 @@ class Guidance(nn.Module):
 
 
 class GuidedStep(NamedTuple):
-    """What is the same at every step: the effect of covariates, its innovations and its neutral level."""
+    """What is the same at every step: the effect of covariates and its innovations."""
 
     guidance: Guidance
     family: InnovationFamily
-    neutral: Tensor
 
     def __call__(
         self, given: Tensor, remembered: Tensor, calmness: Tensor, log_variance: Tensor, without: Innovation
@@ -184,12 +181,11 @@ class GuidedStep(NamedTuple):
         Parameters
         ----------
         given : (n, inputs)
-        remembered, calmness : (assets, n) log variance before it is made neutral, and (n, assets), both from the memory
-            of what covariates do not explain
+        remembered, calmness : (assets, n) log variance and (n, assets) from the memory of what is not explained
         log_variance, without : log variance and innovation without covariates
         """
         some = given[:, self.guidance.known].any(-1)
-        guided = self.guidance.log_variance(given, remembered - self.neutral[:, None])
+        guided = self.guidance.log_variance(given, remembered)
         within = self.family.at(calmness)
         fields = (torch.where(some[:, None], b, a) for a, b in zip(without, within, strict=True))
         return torch.where(some, guided, log_variance), Innovation(*fields)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from scipy.fft import next_fast_len
 from scipy.signal import lfilter
 from torch import Tensor
 
@@ -95,10 +96,11 @@ def differentiable_averages(values: Tensor, decay: Tensor, initial: Tensor) -> T
     (time, assets, rows), (rows, half-lives), (assets, rows, half-lives) -> (time + 1, assets, rows, half-lives)
     """
     steps = len(values)
+    length = next_fast_len(2 * steps)
     powers = decay.double() ** torch.arange(steps + 1, device=values.device)[:, None, None]
     weights = ((1 - decay.double()) * powers[:-1]).unsqueeze(1)
-    spectrum = torch.fft.rfft(values.double().unsqueeze(-1), 2 * steps, dim=0)
-    spectrum = spectrum * torch.fft.rfft(weights, 2 * steps, dim=0)
-    since = torch.fft.irfft(spectrum, 2 * steps, dim=0)[:steps].clamp(min=0)  # rounding can be below 0
+    spectrum = torch.fft.rfft(values.double().unsqueeze(-1), length, dim=0)
+    spectrum = spectrum * torch.fft.rfft(weights, length, dim=0)
+    since = torch.fft.irfft(spectrum, length, dim=0)[:steps].clamp(min=0)  # rounding can be below 0
     start = powers.unsqueeze(1) * initial.double()
     return torch.cat((start[:1], start[1:] + since)).to(values.dtype)

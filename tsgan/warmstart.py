@@ -81,13 +81,14 @@ def guide(
         for _ in range(steps):
             known = given * some[torch.randint(len(some), (), generator=rng, device=some.device)]
             optimiser.zero_grad()
-            negative_log_posterior_given(generator, x, remember(known), known).sum().backward()
+            loss = negative_log_posterior_given(generator, x, remember(known), known).sum()
+            loss.backward(inputs=parameters)
             optimiser.step()
             schedule.step()
 
     climb(config.steps, guidance.alone(), lambda _: twice)
     guidance.relax()
-    climb(config.steps, guidance.alone(), lambda _: twice)
+    climb((config.steps + 1) // 2, guidance.alone(), lambda _: twice)
     guidance.take_memory()
     climb(
         config.steps,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
+import numpy as np
 import pytest
 import torch
 
 from tsgan import Config
+from tsgan.datasets.processes import Garch
 from tsgan.generator import Generator
 from tsgan.guidance import Guidance, subsets
 from tsgan.joint import known
@@ -145,6 +148,27 @@ def test_the_law_given_a_covariate_is_learned() -> None:
     assert 0 < difference < 0.6 * scale
     assert unconditional.tail.mean() < 0.85  # heavy-tailed without it
     assert ends[0][2].tail.mean() > unconditional.tail.mean() + 0.05  # less so with it
+
+
+def test_a_covariate_of_single_days_multiplies_what_the_memory_says() -> None:
+    """y = exp(.4 n) times a GARCH return, n new every day."""
+    rng = torch.Generator().manual_seed(0)
+    n = torch.randn(3000, 1, generator=rng)
+    clustered = Garch(omega=2e-6, alpha=0.1, beta=0.88).simulate(1, 3000, seed=0)[0][:, None]
+    y = clustered * torch.exp(0.4 * n).double().numpy()
+    net = Generator(1, Config().generator, (2,))
+    scaling = Scaling.of(y, net)
+    x = torch.as_tensor(y / scaling.deviation, dtype=torch.float32)
+    s = states_of(net, y, scaling)
+    quick = dataclasses.replace(Config().warm_start, steps=200)
+    warm_start(net, x, s[:-1], quick)
+    guide(net, x, s, torch.cat((n, torch.ones_like(n)), 1), quick, rng)
+    with torch.no_grad():
+        s = net.remember_unexplained(x, s, torch.cat((n, torch.ones_like(n)), 1))[:-1]
+        usual, ahead = (net.prepare()(s, torch.tensor([[v, 1.0]]).expand(3000, 2))[1] for v in (0.0, 1.0))
+    assert (ahead / usual).log().mean().item() == pytest.approx(0.4, abs=0.06)
+    expected = Garch(omega=2e-6, alpha=0.1, beta=0.88).one_step_volatility(clustered[:, 0])[:-1]
+    assert np.corrcoef(np.log(expected), usual[:, 0].log())[0, 1] > 0.9
 
 
 def test_meta_device_finds_no_stray_tensor() -> None:

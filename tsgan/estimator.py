@@ -388,6 +388,8 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
             covariates = Covariates.from_list(document.get("covariates", []))  # older files have none
             model.condition_on = covariates.names or None
             inputs = tensors.pop("covariates", torch.zeros((len(dates), 0))).double().numpy()
+            if "generator.guidance.neutral" in tensors:
+                raise ModelFileError(f"{path} has covariates of an earlier tsgan, whose law was another; fit it again")
             generator, _ = build(len(columns), config, 0, target, covariates.blocks)
             generator.load_state_dict(_with_prefix(tensors, "generator."))
             days = _with_prefix(tensors, "noise.")

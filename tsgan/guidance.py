@@ -69,7 +69,8 @@ class Guidance(nn.Module):
         self.register_buffer("usual", torch.zeros(assets, 2 ** len(blocks)))
         flags = torch.cumsum(torch.tensor(self.blocks), 0) - 1
         self.register_buffer("known", flags, persistent=False)
-        self.register_buffer("block", torch.arange(len(blocks)).repeat_interleave(torch.tensor(blocks)), persistent=False)
+        block = torch.arange(len(blocks)).repeat_interleave(torch.tensor(blocks))
+        self.register_buffer("block", block, persistent=False)
         self.register_buffer("moments", torch.zeros(inputs, inputs))
         self.register_buffer("strictness", torch.ones(assets, inputs), persistent=False)
 
@@ -137,7 +138,8 @@ class Guidance(nn.Module):
 
     def explained(self, given: Tensor) -> Tensor:
         """Log tau, what the covariates explain of the variance: (n, inputs) -> (assets, n); 0 where none is known."""
-        return (torch.sigmoid(self.share)[:, self.block] * self.variance) @ self._without_marks(given).T + self.usual[:, self._pattern(given)]
+        weights = torch.sigmoid(self.share)[:, self.block] * self.variance
+        return weights @ self._without_marks(given).T + self.usual[:, self._pattern(given)]
 
     def centre(self, y: Tensor, given: Tensor) -> None:
         """Let y / sqrt(tau) have the variance 1 where most is known in a history: (time, assets), (time, inputs)."""

@@ -12,12 +12,13 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from tsgan import TSGAN, Config, ConfigError, DataError, DataWarning
+from tsgan import TSGAN, Config, ConfigError, DataError, DataWarning, ModelFileError
 from tsgan.cli.main import app
 from tsgan.covariates import Covariate, Covariates, Inputs, known_at
 from tsgan.datasets import read_covariates
 from tsgan.evaluation import rolling_forecasts
 from tsgan.fitting import fit_laws
+from tsgan.store import read_model, write_model
 
 DATES = pd.bdate_range("2020-01-01", periods=60, name="date")
 QUICK = dataclasses.replace(
@@ -232,6 +233,14 @@ class TestModel:
         for options in ({"condition": {"mood": "loud"}}, {"missing": "history"}, {}):
             one, two = (m.sample(20, 30, random_state=0, **options).returns for m in (guided, again))
             np.testing.assert_array_equal(one, two)
+
+    def test_a_file_of_the_law_before_is_refused(self, guided: TSGAN, tmp_path: Path) -> None:
+        guided.save(tmp_path / "m.tsgan")
+        tensors, document = read_model(tmp_path / "m.tsgan")
+        tensors["generator.guidance.neutral"] = tensors["generator.neutral"]
+        write_model(tmp_path / "m.tsgan", tensors, document)
+        with pytest.raises(ModelFileError, match="fit it again"):
+            TSGAN.load(tmp_path / "m.tsgan")
 
     def test_verdict_says_what_they_are_worth(self, guided: TSGAN) -> None:
         said = next(line for line in guided.verdict_ if "covariates" in line)

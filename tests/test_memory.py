@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from tsgan.memory import decay_factors, run_memory
+from tsgan.memory import averages, decay_factors, differentiable_averages, run_memory
 
 HALF_LIVES = (1, 4, 32)
 DRIFT, WEIGHTS = np.array([0.1, -0.2]), np.array([[0.3, -0.1, 0.2], [-0.2, 0, 0.1]])
@@ -57,3 +57,11 @@ def test_the_first_signed_average_is_the_last_return() -> None:
     x = history()
     states = run_memory(x, HALF_LIVES, np.ones((2, 3, 1)), DRIFT, WEIGHTS)
     np.testing.assert_array_equal(states[1:, :, 2, 0], x)
+
+
+def test_the_differentiable_averages_are_the_averages() -> None:
+    x, decay = history() ** 2, decay_factors(HALF_LIVES)[:2]
+    values, initial = np.stack((x, 3 * x), -1), np.random.default_rng(1).random((2, 2, 3))
+    found = differentiable_averages(*map(torch.tensor, (values, decay, initial)))
+    for row in (0, 1):
+        np.testing.assert_allclose(found[:, :, row], averages(values[..., row], decay[row], initial[:, row]))

@@ -28,12 +28,14 @@ TINY = dataclasses.replace(
 )
 
 
-def windows(blocks: tuple[int, ...] = ()) -> Windows:
+def windows(blocks: tuple[int, ...] = (), device: torch.device = CPU) -> Windows:
     generator = Generator(RETURNS.shape[1], TINY.generator)
     scaling = Scaling.of(RETURNS, generator)
-    x = torch.as_tensor(RETURNS / scaling.deviation, dtype=torch.float32)
-    given = torch.randn(len(x), sum(blocks), generator=torch.Generator().manual_seed(0))
-    return Windows(x, states_of(generator, RETURNS, scaling), 32, 32, given, blocks)
+    x = torch.as_tensor(RETURNS / scaling.deviation, dtype=torch.float32).to(device)
+    states = states_of(generator, RETURNS, scaling).to(device)
+    given = torch.randn(len(x), sum(blocks), generator=torch.Generator().manual_seed(0)).to(device)
+    of_given = torch.cat((states, states[:, :, :2]), 2)
+    return Windows(x, states, 32, 32, (lambda: (given, of_given)) if blocks else None)
 
 
 def test_windows_hold_what_followed_and_the_state_before_it() -> None:
@@ -132,13 +134,13 @@ def train_with(
     blocks: tuple[int, ...] = (),
 ) -> Trained:
     generator, critics = build(2, dataclasses.replace(TINY, training=config), 0, CPU, blocks)
-    some = windows(blocks)
     scores = torch.randn(50, 2, generator=torch.Generator().manual_seed(0))
     noise = JointNoise(scores, torch.ones(50), 0.2, 0.2).to(device)
-    moved = Windows(some.x.to(device), some.states.to(device), 32, 32, some.given.to(device), blocks)
     rng = torch.Generator().manual_seed(0)
     critics = [critic.to(device) for critic in critics]
-    return train(generator.to(device), critics, moved, noise, anchor, config, keep, 10.0, rng, on_step)
+    return train(
+        generator.to(device), critics, windows(blocks, device), noise, anchor, config, keep, 10.0, rng, on_step
+    )
 
 
 def test_nothing_usable_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

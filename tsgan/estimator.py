@@ -357,10 +357,16 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
             raise ConfigError(f"missing must be one of {', '.join(MISSING)}, not {missing!r}")
         if like is not None and (history is not None or start == "last"):
             raise ConfigError("like= says where the paths start, as history= and start='last' do; give one of them")
-        after, last_price, last_date = self._end_of(history)
+        prices = None if history is None else self._check_history(history)
+        last_price, last_date = self.last_price_, self.dates_[-1]
+        if prices is not None:
+            last_price, last_date = prices.iloc[-1].to_numpy(), prices.index[-1]
         dates = self._dates(last_date, start_date, length)
         price = last_price if start_price is None else self._start_price(start_price)
-        known, wish = self._known(), understand(condition, self.columns_, self.covariates_.names)
+        wish = understand(condition, self.columns_, self.covariates_.names)
+        told = self.covariates_.names if missing == "history" or like is not None else wish.covariates
+        of_told = self.covariates_.is_input_of(told)
+        known, after = self._known(of_told), None if prices is None else self._states(prices, of_told)[-1:]
         if wish.each and len(wish.each[1]) != n_samples:
             raise ConfigError(f"one return a path is {len(wish.each[1]):,} values for {n_samples:,} paths")
         scene = scene_of(known, wish, like, after, start == "last", missing, dates)
@@ -411,7 +417,7 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
             The history cannot be used.
         """
         check_is_fitted(self, "law_")
-        return self._states(self._check_history(history))
+        return self._states(self._check_history(history), np.zeros(self.inputs_.shape[1]))
 
     def known_before(self, date: pd.Timestamp) -> int:
         """Count the known steps before a date, which :meth:`states` remembers; 0 long after the last of them."""
@@ -459,6 +465,8 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
             covariates = Covariates.from_list(document.get("covariates", []))  # older files have none
             model.condition_on = covariates.names or None
             inputs = tensors.pop("covariates", torch.zeros((len(dates), 0))).double().numpy()
+            if "generator.guidance.neutral" in tensors:
+                raise ModelFileError(f"{path} has covariates of an earlier tsgan, whose law was another; fit it again")
             generator, _ = build(len(columns), config, 0, target, covariates.blocks)
             generator.load_state_dict(_with_prefix(tensors, "generator."))
             days = _with_prefix(tensors, "noise.")
@@ -554,10 +562,10 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         mine = [name for name in names if isinstance(prices, pd.DataFrame) and name in prices.columns]
         return (prices.drop(columns=mine) if mine else prices), table
 
-    def _known(self) -> Known:
+    def _known(self, told: Floats) -> Known:
         return Known(
             self.law_,
-            self.states_,
+            self._known_states(told),
             self.returns_,
             self.dates_,
             self.covariates_,
@@ -565,15 +573,18 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
             self.periods_per_year_,
         )
 
-    def _end_of(self, history: Prices | None) -> tuple[torch.Tensor | None, Floats, pd.Timestamp]:
-        """State after a history, if there is one, and the row that paths continue."""
-        if history is None:
-            return None, self.last_price_, self.dates_[-1]
-        prices = self._check_history(history)
-        return self._states(prices)[-1:], prices.iloc[-1].to_numpy(), prices.index[-1]
+    def _known_states(self, told: Floats) -> torch.Tensor:
+        """Memory on known dates, and of what some covariates do not explain: told is 1 for their inputs."""
+        return self.law_.states(self.returns_, given=self.inputs_[:-1] * told) if told.any() else self.states_
 
-    def _states(self, prices: pd.DataFrame) -> torch.Tensor:
-        return self.law_.states(log_returns(prices.to_numpy()), self._memory_before(prices.index[0]))
+    def _states(self, prices: pd.DataFrame, told: Floats) -> torch.Tensor:
+        """Memory after each row of checked prices; covariates are known where the dates are."""
+        returns, before = log_returns(prices.to_numpy()), self._memory_before(prices.index[0], told)
+        if not told.any():
+            return self.law_.states(returns, before)
+        rows = self.dates_.get_indexer(prices.index[:-1])
+        given = np.where(rows[:, None] < 0, 0.0, self.inputs_[rows] * told)
+        return self.law_.states(returns, before, given)
 
     def _check_history(self, history: Prices, min_rows: int = 2) -> pd.DataFrame:
         if isinstance(history, pd.Series) and len(self.columns_) == 1:
@@ -589,12 +600,12 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
             )
         return prices[self.columns_]
 
-    def _memory_before(self, first: pd.Timestamp) -> Floats:
+    def _memory_before(self, first: pd.Timestamp, told: Floats) -> Floats:
         """Memory at a date: that of the known returns where they reach it, the usual one elsewhere."""
         known = self.known_before(first)
         if not known:
             return self.law_.scaling.usual[..., None]
-        return np.asarray(self.states_[min(known, len(self.returns_))].cpu().double().numpy())
+        return np.asarray(self._known_states(told)[min(known, len(self.returns_))].cpu().double().numpy())
 
     def _near_end(self) -> pd.Timestamp:
         """Last date on which prices may begin and still continue the known ones."""

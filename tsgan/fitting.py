@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Callable, Collection, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -15,6 +17,7 @@ from tsgan.critics import ConvCritic, LSTMCritic
 from tsgan.device import random_stream
 from tsgan.drift import fit_drift
 from tsgan.generator import Generator
+from tsgan.guidance import subsets
 from tsgan.joint import JointNoise, market_level, normal_scores
 from tsgan.law import Law, Scaling, states_of
 from tsgan.level import match_level
@@ -23,9 +26,10 @@ from tsgan.ranks import ALONE, Ranks
 from tsgan.returns import Floats
 from tsgan.training import Record, train
 from tsgan.warmstart import guide, negative_log_posterior, negative_log_posterior_given, warm_start
-from tsgan.windows import Windows
+from tsgan.windows import Known, Windows
 
-_INIT, _TRAIN, _LEVEL, _GUIDE = 0, 1, 2, 3  # keys of the random streams of one fit
+_REMEMBERED = 8  # subsets of covariates whose memory is kept: all of three
+_INIT, _TRAIN, _LEVEL, _GUIDE, _KNOWN = 0, 1, 2, 3, 4  # keys of the random streams of one fit
 
 
 class Fit(NamedTuple):
@@ -70,10 +74,11 @@ def fit_laws(
     states = states_of(generator, returns, scaling)
     warm_start(generator, x, states[:-1], config.warm_start)
     noise = joint_noise(generator, x, states[:-1])
-    given, hidden = x.new_zeros((len(x), 0)), random_stream(seed, _GUIDE, device=device)
+    known = None
     if covariates:
         given = torch.as_tensor(covariates.values, dtype=torch.float32, device=device)
-        guide(generator, x, states[:-1], given, config.warm_start, hidden)
+        guide(generator, x, states, given, config.warm_start, random_stream(seed, _GUIDE, device=device))
+        known = _known(generator, x, states, given, seed)
     on_step(None)
 
     records: list[Record] = []
@@ -84,14 +89,15 @@ def fit_laws(
 
     def anchor(g: Generator) -> torch.Tensor:
         without = negative_log_posterior(g, x, states[:-1], config.warm_start).mean()
-        if g.guidance is None:
+        if known is None:
             return without
-        return 0.5 * (without + negative_log_posterior_given(g, x, states[:-1], given, hidden).mean())
+        some, memory = known()
+        return 0.5 * (without + negative_log_posterior_given(g, x, memory, some).mean())
 
     kept, stopped = train(
         generator,
         critics,
-        Windows(x, states, config.training.past, config.training.future, given, blocks),
+        Windows(x, states, config.training.past, config.training.future, known),
         noise,
         anchor,
         dataclasses.replace(config.training, steps=max(keep)),
@@ -106,6 +112,21 @@ def fit_laws(
         match_level(kept[step], x, states[:-1], noise, random_stream(seed, _LEVEL, device=device))
         laws[step] = Law(kept[step], noise, scaling)
     return Fit(laws, records, stopped)
+
+
+def _known(generator: Generator, x: torch.Tensor, states: torch.Tensor, given: torch.Tensor, seed: int) -> Known:
+    """Subsets of the covariates of a history, with the memory of each, which training does not change."""
+    assert generator.guidance is not None
+    some, generator = subsets(generator.guidance.blocks).to(x.device), copy.deepcopy(generator)
+    rng = random_stream(seed, _KNOWN)  # not on the device, which nobody should wait for
+
+    @lru_cache(maxsize=_REMEMBERED)
+    @torch.no_grad()
+    def subset(k: int) -> tuple[torch.Tensor, torch.Tensor]:
+        known = given * some[k]
+        return known, generator.remember_unexplained(x, states, known)
+
+    return lambda: subset(int(torch.randint(len(some), (), generator=rng)))
 
 
 def build(

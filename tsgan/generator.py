@@ -31,10 +31,11 @@ from tsgan.config import GeneratorConfig
 from tsgan.guidance import Guidance
 from tsgan.innovation import Innovation, InnovationFamily, innovation_family
 from tsgan.joint import Shock
-from tsgan.memory import decay_factors, remember
+from tsgan.memory import decay_factors, differentiable_averages, remember, terms
 
 _HEADROOM = math.log(4.0)  # above the highest log variance of real days: twice their volatility
 _ELASTICITY_BEYOND = 0.5  # the power of the variance above that: no data speak for more
+_UNEXPLAINED = [3, 4, 2]  # rows of a state that are the memory of what covariates do not explain
 _SMALL = 1e-4  # keeps the logarithm of an average of squares finite after a run of equal prices; 1 is a usual square
 
 
@@ -103,8 +104,6 @@ class Generator(nn.Module):
             step = self.prepare(states)
             self.top.copy_(step.top)
             self.neutral.copy_(step.neutral)
-            if self.guidance is not None:
-                self.guidance.neutral.copy_(step.neutral)
 
     def prepare(self, reference: Tensor | None = None) -> _Step:
         """Everything that does not change from step to step, computed once a rollout.
@@ -122,12 +121,36 @@ class Generator(nn.Module):
     ) -> Tensor:
         """Log density of the next return given the state and, if known, covariates.
 
-        (n, assets), (n, assets, 3, half-lives), (n, inputs) -> (n, assets)
+        (n, assets), (n, assets, 3 or 5, half-lives), (n, inputs) -> (n, assets)
         """
         if given is not None and self.guidance is not None:
             given = self.guidance.complete(given)
         mean, scale, innovation = self.prepare(reference)(states, given)
         return innovation.log_density((x - mean) / scale) - scale.log()
+
+    def remember_unexplained(self, x: Tensor, states: Tensor, given: Tensor, centre: bool = False) -> Tensor:
+        """Put beside the memory of a history its squares without what covariates explain of them.
+
+        Parameters
+        ----------
+        x : (time, assets) standardised returns
+        states : (time + 1, assets, 3, half-lives) memory before each and after the last; of the first, rows behind
+            these are the memory to begin with
+        given : (time, inputs) covariates of each; a return is remembered as it is where none is known
+        centre : let what is left have the variance 1 in this history
+
+        Returns
+        -------
+        (time + 1, assets, 5, half-lives); falling and rising squares are behind the three rows of states
+        """
+        assert self.guidance is not None
+        y = x - self.prepare().base_and_mean(_inside(states[:-1, :, :3]).flatten(1, 2))[1].T
+        given = self.guidance.complete(given)
+        if centre:
+            self.guidance.centre(y, given)
+        squares = terms(x, y * torch.exp(-0.5 * self.guidance.explained(given).T))[:, :2].mT
+        first = states[0, :, 3:] if states.shape[2] == 5 else states[0, :, :2]
+        return torch.cat((states[:, :, :3], differentiable_averages(squares, self.decay[:2], first)), 2)
 
     def forward(
         self,
@@ -141,7 +164,7 @@ class Generator(nn.Module):
 
         Parameters
         ----------
-        state : (n, assets, 3, half-lives)
+        state : (n, assets, 3, half-lives), or with 5 rows (:meth:`remember_unexplained`) where covariates are given
         shocks : one a step: the noise (n x copies, assets), which may depend on the step's conditional deviations
         copies : paths from each state, whose first step has one law
         given : (n, time, inputs) covariates of every step, with one copy only
@@ -168,9 +191,12 @@ class Generator(nn.Module):
             y = scale * innovation.from_normal(shock(scale))
             x = torch.add(mean.T, y.T, out=None if run is None else run[t])
             path.append(x)
+            y, unexplained = y.T, None
             if now is not None and self.guidance is not None:
-                y = y + self.guidance.shift(now)  # the memory's squares are around the mean that it knows of itself
-            state = remember(state, x, y.T, self.decay, step.room(count).terms, None if run is None else state)
+                y = y + self.guidance.shift(now).T  # the memory's squares are around the mean that it knows of itself
+                unexplained = y * torch.exp(-0.5 * self.guidance.explained(now))
+            terms = step.room(count).terms
+            state = remember(state, x, y, self.decay, unexplained, terms, None if run is None else state)
         run = torch.stack(path) if run is None else run
         return run.permute(2, 0, 1), state.permute(3, 0, 1, 2)
 
@@ -217,8 +243,7 @@ class _Step:
             base = self.base_and_mean(flat)[0]
             self.top = base.log().amax(-1).detach() + _HEADROOM
             self.neutral = (self.log_variance(flat, base.log()).exp().mean(-1) / base.mean(-1)).log()
-        neutral = None if reference is None else self.neutral
-        self.guided = None if net.guidance is None else net.guidance.prepare(neutral)
+        self.guided = None if net.guidance is None else net.guidance.prepare()
 
     def __call__(
         self, state: Tensor, given: Tensor | None = None, market: Tensor | None = None
@@ -227,7 +252,7 @@ class _Step:
 
         Parameters
         ----------
-        state : (n, assets, 3, half-lives)
+        state : (n, assets, 3 or 5, half-lives)
         given : (n, inputs) covariates
         market : (n, assets, 2, half-lives) the market's squares as every asset sees them; otherwise from the state
         """
@@ -238,19 +263,22 @@ class _Step:
     def law(
         self, state: Tensor, given: Tensor | None = None, market: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Innovation]:
-        """Do the same from a state with paths last: (assets, 3, half-lives, n)."""
-        flat = state.flatten(1, 2)
-        base, mean = self.base_and_mean(flat, market)
-        base = base.log()
-        remembered = self.log_variance(flat, base)
-        log_variance = remembered - self.neutral[:, None]
-        calmness = -torch.tanh(base.clamp(max=0)).T  # 0 from the mean variance upwards
-        curves = self.room(flat.shape[-1]).curves
-        mean, innovation = mean.T, self.family.at(calmness, None if curves is None else curves.mT)
+        """Do the same from a state with paths last: (assets, 3 or 5, half-lives, n)."""
+        mean, log_variance, calmness = self.recall(state[:, :3].flatten(1, 2), market)
+        curves = self.room(state.shape[-1]).curves
+        innovation = self.family.at(calmness, None if curves is None else curves.mT)
         if given is not None and self.guided is not None:
             mean = mean + self.guided.guidance.shift(given)
-            log_variance, innovation = self.guided(given, remembered, self.neutral, calmness, innovation)
+            _, remembered, calmness = self.recall(state[:, _UNEXPLAINED].flatten(1, 2))
+            log_variance, innovation = self.guided(given, remembered, calmness, log_variance, innovation)
         return mean, torch.exp(0.5 * log_variance).T, innovation
+
+    def recall(self, flat: Tensor, market: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean (n, assets), log variance (assets, n) and calmness (n, assets) that a memory tells."""
+        base, mean = self.base_and_mean(flat, market)
+        base = base.log()
+        calmness = -torch.tanh(base.clamp(max=0)).T  # 0 from the mean variance upwards
+        return mean.T, self.log_variance(flat, base) - self.neutral[:, None], calmness
 
     def base_and_mean(self, flat: Tensor, market: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Variance before the power and the network's factor, and the mean: each (assets, n)."""

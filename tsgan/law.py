@@ -55,12 +55,19 @@ class Law(NamedTuple):
         """(time, assets) log returns -> standardised returns on the law's device."""
         return _tensor(returns / self.scaling.deviation, self.device)
 
-    def states(self, returns: Floats, before: Floats | None = None) -> Tensor:
+    def states(self, returns: Floats, before: Floats | None = None, given: Floats | None = None) -> Tensor:
         """Memory before each step of a history and after its last; by default it begins with the usual memory.
 
-        (time, assets) log returns -> (time + 1, assets, 3, half-lives)
+        (time, assets) log returns -> (time + 1, assets, 3, half-lives), or with 5 rows if covariates (time, inputs) of
+        its steps are given
         """
-        return states_of(self.generator, returns, self.scaling, before)
+        states = states_of(self.generator, returns, self.scaling, before)
+        if given is None:
+            return states
+        if before is not None and before.shape[1] == 5:
+            states = torch.cat((states, _tensor(before[:, 3:], self.device).expand(len(states), -1, -1, -1)), 2)
+        with torch.no_grad():
+            return self.generator.remember_unexplained(self.standardise(returns), states, _tensor(given, self.device))
 
     def run(self, states: Tensor, length: int, rng: torch.Generator, copies: int = 1) -> Floats:
         """Run freely from given states, with so many paths from each.

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from scipy.fft import next_fast_len
 from scipy.signal import lfilter
 from torch import Tensor
 
@@ -32,19 +33,31 @@ def terms(x: Tensor, y: Tensor, out: Tensor | None = None) -> Tensor:
 
 
 def remember(
-    state: Tensor, x: Tensor, y: Tensor, decay: Tensor, between: Tensor | None = None, out: Tensor | None = None
+    state: Tensor,
+    x: Tensor,
+    y: Tensor,
+    decay: Tensor,
+    unexplained: Tensor | None = None,
+    between: Tensor | None = None,
+    out: Tensor | None = None,
 ) -> Tensor:
     """Take one more return into the state.
 
     Parameters
     ----------
-    state : (assets, 3, half-lives, n), with paths last
+    state : (assets, 3, half-lives, n), with paths last, or with two rows more, of the squares that covariates do not
+        explain
     x, y : (assets, n) standardised returns of the step, and these less their mean
     decay : (3, half-lives)
+    unexplained : (assets, n) y without what covariates explain of its size; None takes y
     between, out : memory for the terms and for the new state, which may be the old one's; new memory by default
     """
-    new: Tensor = torch.lerp(terms(x, y, between).unsqueeze(2), state, decay[..., None], out=out)
-    return new
+    new = terms(x, y, between)
+    if state.shape[1] > new.shape[1]:
+        new = torch.cat((new, terms(x, y if unexplained is None else unexplained)[:, :2]), 1)
+        decay = torch.cat((decay, decay[:2]))
+    taken: Tensor = torch.lerp(new.unsqueeze(2), state, decay[..., None], out=out)
+    return taken
 
 
 def run_memory(x: Floats, half_lives: Sequence[float], initial: Floats, drift: Floats, weights: Floats) -> Floats:
@@ -86,3 +99,19 @@ def averages(values: Floats, decay: Floats, initial: Floats) -> Floats:
     for k, kept in enumerate(decay):
         found[1:, :, k] = lfilter([1 - kept], [1, -kept], values, axis=0, zi=kept * found[:1, :, k])[0]
     return found
+
+
+def differentiable_averages(values: Tensor, decay: Tensor, initial: Tensor) -> Tensor:
+    """Exponential averages before each step and after the last, as one convolution with gradients.
+
+    (time, assets, rows), (rows, half-lives), (assets, rows, half-lives) -> (time + 1, assets, rows, half-lives)
+    """
+    steps = len(values)
+    length = next_fast_len(2 * steps)
+    powers = decay.double() ** torch.arange(steps + 1, device=values.device)[:, None, None]
+    weights = ((1 - decay.double()) * powers[:-1]).unsqueeze(1)
+    spectrum = torch.fft.rfft(values.double().unsqueeze(-1), length, dim=0)
+    spectrum = spectrum * torch.fft.rfft(weights, length, dim=0)
+    since = torch.fft.irfft(spectrum, length, dim=0)[:steps].clamp(min=0)  # rounding can be below 0
+    start = powers.unsqueeze(1) * initial.double()
+    return torch.cat((start[:1], start[1:] + since)).to(values.dtype)

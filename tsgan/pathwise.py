@@ -4,7 +4,8 @@ A run is made first, step by step and without a graph. From its path, what it re
 once, and with it the law of every step: one parallel pass over all of them, which also gives the slope of each step's
 return in its memory. Only the adjoints go backwards step by step, in a few small operations; the gradients of the
 parameters are again one parallel pass. With few assets, a step's many small operations are what costs; with many of
-them it is the numbers themselves, and plain autograd, which goes through them only once, is quicker.
+them it is the numbers themselves, and plain autograd, which goes through them only once, is quicker. It is also used
+for laws with covariates, which have a second memory.
 """
 
 from __future__ import annotations
@@ -38,27 +39,23 @@ def free_run(
     (n, time, assets) standardised returns, the same as without gradients. A backward pass through them should name
     the parameters as its ``inputs``, which spares it what nobody asks for.
     """
-    if state.shape[1] > _MANY_ASSETS:
+    if state.shape[1] > _MANY_ASSETS or given is not None:
         by_autograd: Tensor = generator(state, shocks, reference, given=given)[0]
         return by_autograd
     with torch.no_grad():
-        path = generator(state, shocks, given=given)[0]
+        path = generator(state, shocks)[0]
     x = path.transpose(0, 1)  # (time, n, assets)
     states = remembered(generator, state, x).requires_grad_()
     shared = states.detach()[..., :2, :].mean(2, keepdim=True)
     market = shared.expand(-1, -1, x.shape[2], -1, -1).contiguous().requires_grad_()  # as every asset sees it
-    guidance, ahead = generator.guidance, None
-    if given is not None and guidance is not None:
-        ahead = guidance.complete(given.transpose(0, 1).flatten(0, 1))
 
     step = generator.prepare(reference)
-    mean, scale, innovation = step(states.flatten(0, 1), ahead, market.flatten(0, 1))
+    mean, scale, innovation = step(states.flatten(0, 1), market=market.flatten(0, 1))
     with torch.no_grad():
         noise = innovation.to_normal((x.flatten(0, 1) - mean) / scale)
     y = scale * innovation.from_normal(noise)
-    around = y if ahead is None or guidance is None else y + guidance.shift(ahead)
     slopes = torch.autograd.grad(y.sum(), (states, market), retain_graph=True, materialize_grads=True)
-    steps = (a.unflatten(0, x.shape[:2]) for a in (mean, y, around))
+    steps = (a.unflatten(0, x.shape[:2]) for a in (mean, y))
     attach: Callable[..., Tensor] = _Adjoint.apply
     return attach(path, *steps, *slopes, generator.momentum, generator.decay)
 
@@ -95,21 +92,21 @@ class _Adjoint(torch.autograd.Function):
     """The path; backwards, what each step's mean and innovation did to it and to everything that came later."""
 
     @staticmethod
-    def forward(ctx: Any, path: Tensor, mean: Tensor, y: Tensor, around: Tensor, *constants: Tensor) -> Tensor:
-        """Hand on the path, (n, time, assets), of steps (time, n, assets); ``around`` is what the squares are of."""
-        ctx.save_for_backward(around, *constants)
+    def forward(ctx: Any, path: Tensor, mean: Tensor, y: Tensor, *constants: Tensor) -> Tensor:
+        """Hand on the path, (n, time, assets), of steps (time, n, assets)."""
+        ctx.save_for_backward(y, *constants)
         return path.clone()
 
     @staticmethod
     def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, ...]:
-        """Gradients of mean, y and around; one of the state before each step is carried along."""
-        around, slope, market_slope, momentum, decay = ctx.saved_tensors
-        assets, squares = around.shape[-1], 2 * decay.shape[-1]
+        """Gradients of mean and y; one of the state before each step is carried along."""
+        y, slope, market_slope, momentum, decay = ctx.saved_tensors
+        assets, squares = y.shape[-1], 2 * decay.shape[-1]
         keep = decay.flatten()
         take = torch.block_diag(*(1 - decay)[:, None]).mT  # (3 half-lives, 3): from the state's adjoint to the terms'
         mean_slope = torch.cat((momentum.new_zeros(assets, squares), momentum), -1)
         slope, market_slope = slope.flatten(-2), market_slope.flatten(-2)
-        gain = torch.stack((2 * around.clamp(max=0), 2 * around.clamp(min=0), torch.ones_like(around)), -1)
+        gain = torch.stack((2 * y.clamp(max=0), 2 * y.clamp(min=0), torch.ones_like(y)), -1)
         direct = torch.nn.functional.pad(outputs[0].transpose(0, 1).unsqueeze(-1), (2, 0))
         adjoint, found = torch.zeros_like(slope[0]), []
         for t in range(len(slope) - 1, -1, -1):
@@ -120,4 +117,4 @@ class _Adjoint(torch.autograd.Function):
                 adjoint[..., :squares] += (of_y * market_slope[t]).mean(1, keepdim=True)
             found.append(terms)
         terms = torch.stack(found[::-1])
-        return None, terms[..., 2], terms[..., 2], terms[..., 0] + terms[..., 1], None, None, None, None
+        return None, terms[..., 2], terms.sum(-1), None, None, None, None

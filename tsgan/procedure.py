@@ -188,7 +188,7 @@ def fit_all(
 def _worth_of_covariates(law: Law, returns: Floats, covariates: Inputs, first: int) -> str:
     """Sentence on what the covariates add to the log score of the steps from ``first`` on."""
     with torch.no_grad():
-        x, states = law.standardise(returns)[first:], law.states(returns)[first:-1]
+        x, states = law.standardise(returns)[first:], law.states(returns, given=covariates.values)[first:-1]
         given = torch.as_tensor(covariates.values[first:], dtype=x.dtype, device=x.device)
         gain = law.generator.log_density(x, states, given=given) - law.generator.log_density(x, states)
     mean, blocks = gain.mean(), torch.stack([part.mean() for part in gain.mean(1).tensor_split(_BLOCKS)])

@@ -32,7 +32,7 @@ class Known(NamedTuple):
 
     law: Law
     states: torch.Tensor
-    """(time + 1, assets, 3, half-lives) before each known step and after the last"""
+    """(time + 1, assets, 3, half-lives) before each known step and after the last; 5 rows where covariates are given"""
     returns: Floats
     """(time, assets) log returns"""
     dates: pd.DatetimeIndex
@@ -57,7 +57,7 @@ def scene_of(
     Parameters
     ----------
     like : a period of the data that paths are to be like
-    after : (1, assets, 3, half-lives) state at the end of a history from which all paths start, or None
+    after : (1, assets, 3 or 5, half-lives) state at the end of a history from which all paths start, or None
     last : whether they all start from the last known state
     missing : what to do about covariates that nothing is said about
     dates : (length,) of the paths

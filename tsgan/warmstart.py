@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tsgan.config import WarmStartConfig
 from tsgan.generator import Generator
-from tsgan.guidance import hide
+from tsgan.guidance import subsets
 
-_HIDDEN = 0.5
-_ALL = 30.0  # the logit of forgetting everything
-_FASTER = 5  # times the learning rate of that logit, which has a long way to go
+_FASTER = 5  # times the learning rate of shares, which have a long way to go
 
 
 def warm_start(generator: Generator, x: Tensor, states: Tensor, config: WarmStartConfig) -> float:
@@ -54,43 +54,58 @@ def guide(
 ) -> None:
     """Fit the effect of covariates, in place; the law without them stays as it is.
 
-    First what they say alone, without the memory; then how much of the memory is kept beside it.
+    First what they say alone, without the memory, twice: what is clear is shrunk less the second time. Then which share
+    of it the memory does not know, and how much of the memory is kept beside it.
 
     Parameters
     ----------
     x : (time, assets) standardised returns
-    states : (time, assets, 3, half-lives) memory before each of them
+    states : (time + 1, assets, 3, half-lives) memory before each of them and after the last
     given : (time, inputs) covariates of each of them
     """
     guidance = generator.guidance
     assert guidance is not None
     guidance.fix_moments(given)
     guidance.start_from(generator.skew, generator.tail, generator.calm)
-    for forget, parameters in (
-        (_ALL, [guidance.variance, guidance.level, *guidance.trained()[1:]]),
-        (0.0, guidance.trained()),
-    ):
-        with torch.no_grad():
-            guidance.forget.fill_(forget)
+    some = subsets(guidance.blocks).to(x.device)
+    twice = torch.cat((states, states[:, :, :2]), 2)  # without memory, any will do
+
+    def climb(steps: int, parameters: list[nn.Parameter], remember: Callable[[Tensor], Tensor]) -> None:
+        quick = (guidance.forget, guidance.share)
         groups = [
-            {"params": [p], "lr": (_FASTER if p is guidance.forget else 1) * config.learning_rate} for p in parameters
+            {"params": [p], "lr": (_FASTER if any(p is q for q in quick) else 1) * config.learning_rate}
+            for p in parameters
         ]
         optimiser = torch.optim.Adam(groups)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, config.steps)
-        for _ in range(config.steps):
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+        for _ in range(steps):
+            known = given * some[torch.randint(len(some), (), generator=rng, device=some.device)]
             optimiser.zero_grad()
-            negative_log_posterior_given(generator, x, states, given, rng).sum().backward()
+            loss = negative_log_posterior_given(generator, x, remember(known), known).sum()
+            loss.backward(inputs=parameters)
             optimiser.step()
             schedule.step()
 
+    climb(config.steps, guidance.alone(), lambda _: twice)
+    guidance.relax()
+    climb((config.steps + 1) // 2, guidance.alone(), lambda _: twice)
+    guidance.take_memory()
+    climb(
+        config.steps,
+        [guidance.share, *guidance.trained()],
+        lambda known: generator.remember_unexplained(x, states, known, centre=True),
+    )
+    with torch.no_grad():
+        for subset in some:
+            generator.remember_unexplained(x, states, given * subset, centre=True)
 
-def negative_log_posterior_given(
-    generator: Generator, x: Tensor, states: Tensor, given: Tensor, rng: torch.Generator
-) -> Tensor:
-    """What is lowered where covariates are known, some of them hidden at random on each day: (assets,)."""
+
+def negative_log_posterior_given(generator: Generator, x: Tensor, states: Tensor, given: Tensor) -> Tensor:
+    """What is lowered where some covariates are known: (assets,).
+
+    (time, assets), (time + 1, assets, 5, half-lives), (time, inputs)
+    """
     guidance = generator.guidance
     assert guidance is not None
-    # an only one is never hidden, since nothing is then to be learned
-    known = hide(given, guidance.blocks, _HIDDEN if len(guidance.blocks) > 1 else 0.0, rng)
-    likelihood = generator.log_density(x, states, given=known).mean(0)
+    likelihood = generator.log_density(x, states[:-1], given=given).mean(0)
     return guidance.penalty() / len(x) / x.shape[1] - likelihood

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
 
-from tsgan.guidance import hide
+Known: TypeAlias = Callable[[], tuple[Tensor, Tensor]]
+"""Covariates (time, inputs) of which a random subset is known, and the memory (time + 1, assets, 5, half-lives)"""
 
 
 class Batch(NamedTuple):
@@ -19,7 +20,7 @@ class Batch(NamedTuple):
     future: Tensor
     """(n, future, assets) returns from the origin on"""
     state: Tensor
-    """(n, assets, 3, half-lives) memory at the origin"""
+    """(n, assets, 3, half-lives) memory at the origin; 5 rows if the law has covariates"""
     given: Tensor
     """(n, past + future, inputs) covariates of every step, some hidden; no inputs if the law has none"""
 
@@ -36,8 +37,7 @@ class Windows:
     x : (time, assets) standardised returns
     states : (time + 1, assets, 3, half-lives) memory before each step
     past, future : lengths in steps
-    given : (time, inputs) covariates of each step
-    blocks : inputs of each covariate
+    known : draws the covariates that are known, and the memory that goes with them; None if the law has none
     """
 
     def __init__(
@@ -46,11 +46,9 @@ class Windows:
         states: Tensor,
         past: int,
         future: int,
-        given: Tensor | None = None,
-        blocks: Sequence[int] = (),
+        known: Known | None = None,
     ) -> None:
-        self.x, self.states, self.past, self.future = x, states, past, future
-        self.given, self.blocks = x[:, :0] if given is None else given, blocks
+        self.x, self.states, self.past, self.future, self.known = x, states, past, future, known
         self._steps = torch.arange(-past, future, device=x.device)
 
     def __len__(self) -> int:
@@ -58,14 +56,15 @@ class Windows:
 
     def draw(self, n: int, rng: torch.Generator) -> Batch:
         """Draw n windows with replacement, every origin alike; half of them know no covariate, the others some."""
-        batch = self.at(torch.randint(len(self), (n,), generator=rng, device=self.x.device) + self.past)
-        if not self.blocks:
+        origins = torch.randint(len(self), (n,), generator=rng, device=self.x.device) + self.past
+        batch = self.at(origins)
+        if self.known is None:
             return batch
+        given, states = self.known()
         some = torch.rand((n, 1, 1), generator=rng, device=self.x.device) < 0.5
-        return batch._replace(given=some * hide(batch.given, self.blocks, 0.5, rng))
+        return batch._replace(state=states[origins], given=some * given[origins[:, None] + self._steps])
 
     def at(self, origins: Tensor) -> Batch:
-        """Windows around given origins: (n,) positions of the first future step."""
-        steps = origins[:, None] + self._steps
-        rows = self.x[steps]
-        return Batch(rows[:, : self.past], rows[:, self.past :], self.states[origins], self.given[steps])
+        """Windows around given origins, no covariate known: (n,) positions of the first future step."""
+        rows = self.x[origins[:, None] + self._steps]
+        return Batch(rows[:, : self.past], rows[:, self.past :], self.states[origins], rows[..., :0])

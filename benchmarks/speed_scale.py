@@ -1,10 +1,11 @@
 """What more workers bring: fits a second over loky's workers, and the training loop over DDP's processes.
 
-    python benchmarks/speed_scale.py [--tickers 4] [--steps 20] [--rounds 3] [--out benchmarks/results/speed_scale.json]
+    python benchmarks/speed_scale.py [--tickers 2] [--steps 20] [--rounds 3] [--out benchmarks/results/speed_scale.json]
 
-Fits of so many simulated tickers by 1 and by 2 workers, and adversarial steps of one model by 1 and by 2 processes over
-gloo, in turn, so many rounds, after one round that starts the workers; medians, and the ratio to one within each round.
-The seconds of DDP count the loop alone; starting the processes is given apart. Prints Markdown.
+Fits of so many simulated tickers, with warm starts of 50 steps, by 1 and by 2 workers, and adversarial steps of one
+model by 1 and by 2 processes over gloo, in turn, so many rounds, after one round that starts the workers; medians, and
+the ratio to one within each round. The seconds of DDP count the loop alone; starting the processes is given apart.
+Prints Markdown.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import torch
 from records import markdown
 
 from tsgan import TSGAN, Config, fit_each
+from tsgan.config import WarmStartConfig
 from tsgan.fitting import fit_laws
 from tsgan.ranks import on_devices
 
@@ -31,7 +33,7 @@ CPU = torch.device("cpu")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--tickers", type=int, default=4)
+    parser.add_argument("--tickers", type=int, default=2)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path)
@@ -40,7 +42,7 @@ def main() -> None:
     returns = 0.01 * np.random.default_rng(0).standard_t(5, (1000, options.tickers))
     dates = pd.bdate_range("2015-01-01", periods=1000)
     prices = pd.DataFrame(100 * np.exp(returns.cumsum(axis=0)), dates, [f"T{i}" for i in range(options.tickers)])
-    config = Config().with_training(steps=options.steps)
+    config = Config(warm_start=WarmStartConfig(steps=50)).with_training(steps=options.steps)
 
     def fits(workers: int) -> dict[str, float]:
         start = time.perf_counter()

@@ -237,7 +237,7 @@ class TestModel:
     def test_a_file_of_the_law_before_is_refused(self, guided: TSGAN, tmp_path: Path) -> None:
         guided.save(tmp_path / "m.tsgan")
         tensors, document = read_model(tmp_path / "m.tsgan")
-        tensors["generator.guidance.neutral"] = tensors["generator.neutral"]
+        tensors["generator.guidance.neutral"] = tensors["generator.neutral"].clone()
         write_model(tmp_path / "m.tsgan", tensors, document)
         with pytest.raises(ModelFileError, match="fit it again"):
             TSGAN.load(tmp_path / "m.tsgan")

@@ -277,8 +277,9 @@ class _Step:
         """Mean (n, assets), log variance (assets, n) and calmness (n, assets) that a memory tells."""
         base, mean = self.base_and_mean(flat, market)
         base = base.log()
+        log_variance = self.log_variance(flat, base) - self.neutral[:, None]
         calmness = -torch.tanh(base.clamp(max=0)).T  # 0 from the mean variance upwards
-        return mean.T, self.log_variance(flat, base) - self.neutral[:, None], calmness
+        return mean.T, log_variance, calmness
 
     def base_and_mean(self, flat: Tensor, market: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Variance before the power and the network's factor, and the mean: each (assets, n)."""

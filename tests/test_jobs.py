@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from cloudpickle import register_pickle_by_value
 from joblib import parallel_config
 
 from tsgan import TSGAN, Config, ConfigError, DataError, TrainingWarning, fit_each
@@ -91,6 +93,8 @@ def test_fits_are_the_same_on_any_backend(
     with backend():  # type: ignore[attr-defined]
         fitted = fit_each(panel, model)
         forecasts = rolling_forecasts(model, *refitted)
+        paths = one_by_one["STOCK"].sample(3_000, length=5, random_state=1)
+    assert np.array_equal(paths.returns, one_by_one["STOCK"].sample(3_000, length=5, random_state=1).returns)
     assert list(fitted) == list(panel.columns)
     assert all(same(fitted[name], one_by_one[name]) for name in one_by_one)
     assert all(fitted[name].verdict_ == one_by_one[name].verdict_ for name in one_by_one)
@@ -183,6 +187,7 @@ def state_of_the_process(place: int) -> tuple[int, int]:
 
 @pytest.mark.parametrize("backend", [threads, loky])
 def test_results_keep_their_order_and_use_one_thread(backend: Callable[[], Iterator[None]]) -> None:
+    register_pickle_by_value(sys.modules[__name__])  # other processes cannot import a test
     before = torch.get_num_threads(), list(warnings.filters)
     with backend():  # type: ignore[attr-defined]
         done = list(results(partial(state_of_the_process, place) for place in range(4)))

@@ -2,7 +2,8 @@
 
 Every ``STREAM`` paths have one stream of random numbers. Streams are computed together in batches, whose sizes depend
 on the shape of a path only: first one stream, so that few paths are quick, then always more, since the fixed cost of a
-step is shared by all paths of a batch.
+step is shared by all paths of a batch. Batches are computed by threads of this process or, where
+``joblib.parallel_config`` names workers, by those.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from itertools import islice
 from typing import TypeVar
 
 import torch
+from joblib import Parallel, effective_n_jobs
+
+from tsgan.jobs import results
 
 STREAM = 512
 _WIDEST = 8192  # assets of all paths together: of more, the memory of a step no longer fits a core's cache
@@ -34,10 +38,19 @@ def batches(n: int, length: int, assets: int) -> Iterator[range]:
 
 
 def in_order(work: Callable[[range], Result], parts: Iterator[range], threads: int) -> Iterator[Result]:
-    """Yield the result of each part in order, while so many threads work on the next ones.
+    """Yield the result of each part in order, while so many threads, or joblib's workers, work on the next ones.
 
     torch computes each part on one thread: the bits of a result do not depend on how many there are.
     """
+    workers = Parallel().n_jobs  # 1 unless parallel_config says otherwise
+    if workers == 1:
+        yield from _by_threads(work, parts, threads)
+        return
+    while some := list(islice(parts, effective_n_jobs(workers))):  # joblib itself would not wait for who takes them
+        yield from (done.result for done in results(partial(work, part) for part in some))
+
+
+def _by_threads(work: Callable[[range], Result], parts: Iterator[range], threads: int) -> Iterator[Result]:
     before = torch.get_num_threads()
     with ThreadPoolExecutor(threads, initializer=partial(torch.set_num_threads, 1)) as pool:
         ahead = deque(pool.submit(work, part) for part in islice(parts, threads))

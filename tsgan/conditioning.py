@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -107,16 +108,17 @@ class Scene(NamedTuple):
 
     def batches(self, n: int, length: int, seed: int, first: int = 0) -> Iterator[Floats]:
         """Log returns of the paths from ``first`` to n, some at a time (paths, length, assets), each as in any n."""
-
-        def compute(streams: range) -> Floats:
-            rngs = (random_stream(seed, stream, device=self.law.device) for stream in streams)
-            origins, noises = zip(*(self.draw(STREAM, length, rng) for rng in rngs), strict=True)
-            returns = self.follow(torch.cat(origins), join(*noises))
-            start = STREAM * streams.start
-            return returns[max(0, first - start) : n - start]
-
         parts = (part for part in batches(n, length, len(self.drift)) if STREAM * part.stop > first)
-        return in_order(compute, parts, torch.get_num_threads() if self.law.device.type == "cpu" else 1)
+        threads = torch.get_num_threads() if self.law.device.type == "cpu" else 1
+        return in_order(partial(self.batch, n, length, seed, first), parts, threads)
+
+    def batch(self, n: int, length: int, seed: int, first: int, streams: range) -> Floats:
+        """Those of the paths from ``first`` to n that some streams of random numbers hold."""
+        rngs = (random_stream(seed, stream, device=self.law.device) for stream in streams)
+        origins, noises = zip(*(self.draw(STREAM, length, rng) for rng in rngs), strict=True)
+        returns = self.follow(torch.cat(origins), join(*noises))
+        start = STREAM * streams.start
+        return returns[max(0, first - start) : n - start]
 
     def sample(self, n: int, length: int, seed: int) -> Floats:
         """Log returns (n, length, assets) of all of them together."""

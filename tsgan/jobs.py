@@ -17,7 +17,6 @@ from joblib.parallel import get_active_backend
 from threadpoolctl import threadpool_limits
 
 from tsgan.config import check_whole
-from tsgan.device import threads_for
 from tsgan.errors import ConfigError, TsganWarning
 
 Result = TypeVar("Result")
@@ -67,5 +66,7 @@ def _alone(task: Callable[[], Result]) -> Done[Result]:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
+    from tsgan.device import threads_for  # torch waits until it is used
+
     with threads_for(1), threadpool_limits(1, "blas"):
         yield

@@ -21,8 +21,8 @@ from joblib import Parallel, effective_n_jobs
 from tsgan.jobs import results
 
 STREAM = 512
-_WIDEST = 8192  # assets of all paths together: of more, the memory of a step no longer fits a core's cache
-_LARGEST = 2**21
+_WIDEST = 16384  # assets of all paths together: wider is hardly quicker
+_LARGEST = 2**22  # numbers of all paths together
 
 Result = TypeVar("Result")
 

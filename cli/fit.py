@@ -4,7 +4,7 @@ import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -139,7 +139,11 @@ def fit(
     )
     if each:
         found = read_each(prices, columns=columns, leave_out=condition_on or [], missing=missing, start=start, end=end)
-        _fit_each(model, found, known, out, jobs, resume=resume, force=force, dry_run=dry_run, quiet=quiet, json=json)
+        if dry_run:
+            plans = _plans(model, found, known)
+            say_json(plans) if json else say_values(plans)
+            return
+        _fit_each(model, found, known, out, jobs, resume=resume, force=force, quiet=quiet, json=json)
         return
     table = read_real(prices, columns=columns, leave_out=condition_on or [], missing=missing, start=start, end=end)
     if dry_run:
@@ -173,7 +177,6 @@ def _fit_each(
     *,
     resume: bool,
     force: bool,
-    dry_run: bool,
     quiet: bool,
     json: bool,
 ) -> None:
@@ -186,14 +189,12 @@ def _fit_each(
         name: prices for name, prices in found.items() if isinstance(prices, DataError)
     }
     each = {name: prices for name, prices in found.items() if not isinstance(prices, DataError)}
-    if dry_run:
-        plans = {name: model.plan(prices, covariates=covariates) for name, prices in each.items()}
-        plans |= {name: {"error": str(error)} for name, error in failed.items()}
-        say_json(plans) if json else say_values(plans)
-        return
     require_folder(folder)
     if resume:
-        each = {name: prices for name, prices in each.items() if not files[name].exists()}
+        there = [name for name in each if files[name].exists()]
+        each = {name: prices for name, prices in each.items() if name not in there}
+        if there and not quiet:
+            complain(f"keeps {counted(len(there), 'model')} that are in {folder}, whatever their options were")
     for name in each:
         require_writable(files[name], force=force)
     for name, error in failed.items():
@@ -218,11 +219,26 @@ def _fit_each(
         models = {name: {"out": str(files[name]), "verdict": verdict} for name, verdict in verdicts.items()}
         errors = {name: str(error) for name, error in failed.items()}
         say_json({"out": str(folder), "seconds": seconds, "models": models, "failed": errors})
-    elif not quiet:
+    elif verdicts and not quiet:
         print(*(f"wrote {files[name]}" for name in verdicts), sep="\n")
     if failed:
         kind = TrainingError if any(isinstance(error, TrainingError) for error in failed.values()) else DataError
         raise kind(f"{len(failed)} of {counted(len(found), 'ticker')} could not be fitted: {', '.join(failed)}")
+
+
+def _plans(
+    model: "TSGAN", found: "Mapping[str, pd.DataFrame | DataError]", covariates: "pd.DataFrame | None"
+) -> dict[str, Any]:
+    """What a fit of every ticker would do, or why there would be none."""
+    plans: dict[str, Any] = {}
+    for name, prices in found.items():
+        try:
+            if isinstance(prices, DataError):
+                raise prices
+            plans[name] = model.plan(prices, covariates=covariates)
+        except DataError as error:
+            plans[name] = {"error": str(error)}
+    return plans
 
 
 def _model_files(folder: Path, names: "Mapping[str, object]") -> dict[str, Path]:

@@ -104,10 +104,12 @@ def sentences() -> Iterator[None]:
         complain(f"error: {error}")
         raise typer.Exit(USAGE) from error
     except OSError as error:
-        complain(f"error: {': '.join(filter(None, (error.filename, error.strerror))) or error}")
+        what = ": ".join(filter(None, (error.filename, error.strerror))) or str(error)
+        complain("; ".join([f"error: {what}", *getattr(error, "__notes__", [])]))
         raise typer.Exit(USAGE) from error
     except MemoryError as error:
-        complain("error: not enough memory; ask for fewer paths (--n), shorter ones (--length) or fewer assets")
+        what = "error: not enough memory; ask for fewer paths (--n), shorter ones (--length) or fewer assets"
+        complain("; ".join([what, *getattr(error, "__notes__", [])]))
         raise typer.Exit(USAGE) from error
 
 

@@ -179,6 +179,7 @@ def sample(
                 kind.value,
                 repr((read, said, version("tsgan"), version("torch"))),
                 resume=resume,
+                force=force,
                 report=lambda done: progress("sampling", done / n),
             )
     rows = n * length

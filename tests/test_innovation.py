@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import integrate
 
-from tsgan.innovation import Innovation, InnovationFamily, innovation, innovation_family
+from tsgan.innovation import Innovation, InnovationFamily, _interpolation, innovation, innovation_family
 
 SHAPES = [(0.0, 1.0), (-0.1, 0.8), (0.3, 0.6), (-0.4, 1.2)]
 
@@ -81,3 +81,14 @@ def test_draws_have_the_density() -> None:
 def test_normal_special_case_is_the_normal_law() -> None:
     z = torch.linspace(-5, 5, 11, dtype=torch.float64)[:, None]
     torch.testing.assert_close(law(0.0, 1.0).from_normal(z), z, atol=1e-6, rtol=1e-6)
+
+
+def test_who_trains_after_someone_has_sampled_gets_gradients() -> None:
+    _interpolation.cache_clear()
+    with torch.inference_mode():
+        family(0.1, 0.8, 0.2)
+    tail = torch.tensor([0.8], dtype=torch.float64, requires_grad=True)
+    calm = innovation_family(torch.zeros_like(tail), tail, torch.full_like(tail, 0.2)).at(torch.ones_like(tail))
+    calm.scale.sum().backward()
+    assert tail.grad is not None
+    assert tail.grad.isfinite().all()

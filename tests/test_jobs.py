@@ -108,6 +108,14 @@ def test_each_is_the_model_of_its_ticker_alone(model: TSGAN, panel: pd.DataFrame
     assert not hasattr(model, "law_")
 
 
+def test_a_series_is_one_ticker_and_nothing_is_none(
+    model: TSGAN, panel: pd.DataFrame, one_by_one: dict[str, TSGAN]
+) -> None:
+    assert same(fit_each(panel["STOCK"], model)["STOCK"], one_by_one["STOCK"])
+    with pytest.raises(DataError, match="no prices"):
+        fit_each({}, model)
+
+
 def test_a_model_can_be_pickled(one_by_one: dict[str, TSGAN], panel_model: TSGAN) -> None:
     for fitted in (one_by_one["COIN"], panel_model):
         assert same(pickle.loads(pickle.dumps(fitted)), fitted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -9,13 +10,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from tsgan import TSGAN, tablefile
+from tsgan import TSGAN, ConfigError, tablefile
+from tsgan.conditioning import Conditioning
 from tsgan.paths import Paths
 from tsgan.tablefile import write_resumable
 
@@ -40,11 +43,16 @@ def draw(first: int, size: int = 13) -> Iterator[Paths]:
 
 
 def write(
-    out: Path, *, resume: bool = False, key: str = "k", source: Callable[[int], Iterator[Paths]] = draw
+    out: Path,
+    *,
+    resume: bool = False,
+    force: bool = False,
+    key: str = "k",
+    source: Callable[[int], Iterator[Paths]] = draw,
 ) -> list[int]:
     """Write, and return the numbers of paths that were reported."""
     reported: list[int] = []
-    write_resumable(source, out, "prices", key, resume=resume, report=reported.append)
+    write_resumable(source, out, "prices", key, resume=resume, force=force, report=reported.append)
     return reported
 
 
@@ -114,23 +122,70 @@ def test_interrupted_and_resumed_gives_the_same_bytes(tmp_path: Path, suffix: st
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_what_cannot_be_gone_on_with_begins_anew(tmp_path: Path, suffix: str) -> None:
+def test_what_was_left_is_lost_only_by_force(tmp_path: Path, suffix: str) -> None:
     straight, out = tmp_path / f"straight{suffix}", tmp_path / f"out{suffix}"
     assert write(straight, resume=True)[0] == 0  # nothing there
+    partial, log = (out.with_name(out.name + end) for end in (".partial", ".partial.json"))
+
+    def kept(**options: Any) -> str:
+        left = partial.read_bytes(), log.read_bytes()
+        with pytest.raises(ConfigError) as refused:
+            write(out, **options)
+        assert (partial.read_bytes(), log.read_bytes()) == left
+        return str(refused.value)
+
     with pytest.raises(KeyboardInterrupt):
         write(out, source=stopped_after(50, KeyboardInterrupt()))
-    assert write(out, resume=True, key="another")[0] == 0
-    assert out.read_bytes() == straight.read_bytes()
-    with pytest.raises(KeyboardInterrupt):
-        write(out, source=stopped_after(50, KeyboardInterrupt()))
-    partial = out.with_name(f"{out.name}.partial")
+    assert "--resume goes on with the same command, --force begins anew" in kept()
+    assert "another model or other options" in kept(resume=True, key="another")
     partial.write_bytes(partial.read_bytes()[:100])  # cut off
-    assert write(out, resume=True)[0] == 0
-    with pytest.raises(KeyboardInterrupt):
-        write(out, source=stopped_after(50, KeyboardInterrupt()))
-    assert write(out)[0] == 0  # without --resume
+    assert "or is damaged" in kept(resume=True)
+    for odd in ('{"key": ', '{"a": 1}', "[]", '{"key": "k", "paths": 1, "ends": 3, "conditioning": 4}'):
+        log.write_text(odd)
+        assert "or is damaged" in kept(resume=True)
+    assert write(out, resume=True, force=True)[0] == 0
     assert out.read_bytes() == straight.read_bytes()
-    assert names(tmp_path) == {straight.name, out.name}
+    partial.write_text("precious")
+    with pytest.raises(ConfigError, match="is in the way"):
+        write(out, force=True)
+    assert partial.read_text() == "precious"
+
+
+def test_two_runs_do_not_write_one_file(tmp_path: Path) -> None:
+    out = tmp_path / "a.csv"
+    refused = []
+
+    def source(first: int) -> Iterator[Paths]:
+        for part in draw(first):
+            with pytest.raises(ConfigError) as error:
+                write(out, resume=True)
+            refused.append(str(error.value))
+            yield part
+
+    write(out, source=source)
+    assert "another run is writing" in refused[0]
+    assert len(read(out)) == N * LENGTH
+    assert names(tmp_path) == {"a.csv"}
+
+
+def test_what_was_known_of_a_condition_goes_on_too(tmp_path: Path) -> None:
+    known = Conditioning("splitting", 40.0, 0.01, (0.009, 0.011))
+
+    def conditioned(first: int) -> Iterator[Paths]:
+        for part in draw(first):
+            part.conditioning = known
+            yield part
+
+    def cut_off(done: int) -> None:
+        if done == N:
+            raise KeyboardInterrupt
+
+    out = tmp_path / "a.csv"
+    with pytest.raises(KeyboardInterrupt):
+        write_resumable(conditioned, out, "prices", "k", resume=False, force=False, report=cut_off)
+    found = write_resumable(lambda _: iter(()), out, "prices", "k", resume=True, force=False, report=lambda _: None)
+    assert found == known
+    assert len(read(out)) == N * LENGTH
 
 
 def test_an_interruption_before_the_first_part_leaves_nothing(tmp_path: Path) -> None:
@@ -139,16 +194,19 @@ def test_an_interruption_before_the_first_part_leaves_nothing(tmp_path: Path) ->
     assert names(tmp_path) == set()
 
 
-def test_an_error_leaves_nothing_and_names_the_file_that_was_asked_for(tmp_path: Path) -> None:
+def test_an_error_leaves_the_old_file_and_names_the_one_that_was_asked_for(tmp_path: Path) -> None:
     out = tmp_path / "a.csv"
     out.write_text("old")
-    with pytest.raises(OSError, match=r"a\.csv'$") as full:
-        write(out, source=stopped_after(50, OSError(28, "No space left on device")))
-    assert full.value.errno == 28
     with pytest.raises(ZeroDivisionError):
         write(out, source=stopped_after(50, ZeroDivisionError()))
     assert names(tmp_path) == {"a.csv"}
+    with pytest.raises(OSError, match="No space") as full:
+        write(out, source=stopped_after(50, OSError(28, "No space left on device")))
+    assert (full.value.errno, full.value.filename) == (28, str(out))
+    assert "--resume" in full.value.__notes__[0]  # what is written stays, a disk can be emptied
     assert out.read_text() == "old"
+    assert write(out, resume=True)[0] > 0
+    assert len(read(out)) == N * LENGTH
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no full device")
@@ -191,10 +249,14 @@ def test_a_killed_command_goes_on(model: TSGAN, tmp_path: Path, suffix: str) -> 
     options = ("--model", file, "--n", 30_000, "--length", 100)
     subprocess.run(command(*options, "--out", straight), check=True, capture_output=True)
     log = tmp_path / f"{out.name}.partial.json"
+
+    def written() -> int:
+        return int(json.loads(log.read_text())["paths"]) if log.exists() else 0
+
     for _ in range(2):  # killed twice, each time at some point behind a complete part
-        before = log.read_bytes() if log.exists() else b""
+        before = written()
         run = subprocess.Popen(command(*options, "--out", out, "--resume", "--quiet"))
-        while run.poll() is None and (not log.exists() or log.read_bytes() == before):
+        while run.poll() is None and written() == before:
             time.sleep(0.002)
         run.send_signal(signal.SIGKILL)
         run.wait()

@@ -1,5 +1,6 @@
 """The loop and what feeds it: windows, the pool, the choice of steps; same seed, same bits."""
 
+import copy
 import dataclasses
 import itertools
 from collections.abc import Callable
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from tsgan import Config, TrainingError, procedure, training
+from tsgan import Config, TrainingError, TrainingWarning, fitting, procedure, training
 from tsgan.config import TrainingConfig
 from tsgan.fitting import Fit, build, fit_laws
 from tsgan.generator import Generator
@@ -185,3 +186,18 @@ def test_energy_score_is_proper() -> None:
     assert min(scores, key=scores.__getitem__) == 1.0
     one = energy_score(np.zeros((1, 4, 1)), np.array([[3.0]]))
     np.testing.assert_allclose(one, 3.0)
+
+
+def test_a_state_broken_by_its_last_step_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(generator: Generator, *_: object) -> Trained:
+        after = copy.deepcopy(generator)
+        with torch.no_grad():
+            after.skew.fill_(float("nan"))
+        return Trained({0: generator, 3: after}, None)
+
+    monkeypatch.setattr(fitting, "train", broken)
+    fit = fit_laws(RETURNS, TINY, [3], 0, CPU, lambda _: None)
+    assert set(fit.laws) == {0}
+    assert fit.stopped == "training diverged at step 3: parameters are not finite"
+    with pytest.warns(TrainingWarning, match="diverged at step 3"):
+        procedure.fit_all(RETURNS, procedure.Choice(3, {0: 1.0}, [], []), TINY, 0, CPU, lambda _: None)

@@ -21,6 +21,7 @@ from joblib import Parallel, effective_n_jobs
 from tsgan.jobs import results
 
 STREAM = 512
+_THREADS = 4  # each needs some 70 MiB, and Python lets only so many begin their small steps
 _WIDEST = 16384  # assets of all paths together: wider is hardly quicker
 _LARGEST = 2**22  # numbers of all paths together
 
@@ -43,9 +44,10 @@ def in_order(work: Callable[[range], Result], parts: Iterator[range], threads: i
     torch computes each part on one thread: the bits of a result do not depend on how many there are.
     """
     workers = Parallel().n_jobs  # 1 unless parallel_config says otherwise
-    if workers == 1:
-        yield from _by_threads(work, parts, threads)
-        return
+    return _by_threads(work, parts, min(threads, _THREADS)) if workers == 1 else _by_workers(work, parts, workers)
+
+
+def _by_workers(work: Callable[[range], Result], parts: Iterator[range], workers: int) -> Iterator[Result]:
     while some := list(islice(parts, effective_n_jobs(workers))):  # joblib itself would not wait for who takes them
         yield from (done.result for done in results(partial(work, part) for part in some))
 

@@ -53,6 +53,28 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def sole_writer(path: Path) -> Iterator[None]:
+    """Make a file, if there is none, and keep other runs from writing it too; where there are such locks.
+
+    Raises
+    ------
+    ConfigError
+        Another run is writing it.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    with path.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConfigError(f"another run is writing {path}; wait for its end, or name another file") from error
+        yield
+
+
 def regular_target(path: str | os.PathLike[str]) -> Path:
     """Follow links to the file that is to be written; a ConfigError says if there is something else."""
     target = Path(os.path.realpath(path))

@@ -107,6 +107,10 @@ def fit_laws(
         after_step,
         ranks,
     )
+    broken = [step for step, g in kept.items() if step and not all(p.isfinite().all() for p in g.parameters())]
+    if broken:  # by the very step after which they were kept: their losses were those before it
+        kept = {step: g for step, g in kept.items() if step not in broken}
+        stopped = stopped or f"training diverged at step {min(broken)}: parameters are not finite"
     laws = {}
     for step in sorted(kept):
         match_level(kept[step], x, states[:-1], noise, random_stream(seed, _LEVEL, device=device))

@@ -124,6 +124,7 @@ def innovation_family(skew: Tensor, tail: Tensor, stretch: Tensor) -> Innovation
 
 
 @cache  # moved to a GPU once, not at every step
+@torch.inference_mode(False)  # whoever comes first: training needs to differentiate with them
 def _interpolation(dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
     """Nodes in [0, 1], and what turns values there into coefficients of a polynomial, highest power first."""
     angles = torch.arange(_DEGREE + 1, dtype=torch.float64) + 0.5

@@ -176,6 +176,8 @@ def fit_all(
     before = _work(config.training.steps)
     tracker = _Tracker(progress, "training on all rows", before, before + _work(choice.steps))
     fit = fit_laws(returns, config, [choice.steps], seed + _KEEP, device, tracker, covariates, ranks)
+    if fit.stopped:
+        warnings.warn(f"{fit.stopped}; the best state before is used", TrainingWarning, stacklevel=3)
     law = fit.laws[max(fit.laws)]
     if not all(torch.isfinite(value).all() for value in law.generator.state_dict().values()):
         raise TrainingError(

@@ -1,7 +1,8 @@
 """A file of paths that grows part by part: the long table with the columns path, date and one for each asset.
 
 A run that is cut off leaves two files beside the one it was to write: ``OUT.partial`` with the parts that are complete,
-and ``OUT.partial.json`` with where they end. Another run can go on from there, to the same bytes.
+and ``OUT.partial.json`` with where they end. Another run can go on from there, to the same bytes, and none throws them
+away unasked.
 """
 
 from __future__ import annotations
@@ -12,16 +13,18 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from pyarrow.csv import WriteOptions, write_csv
 from pyarrow.parquet import FileMetaData, ParquetWriter, read_metadata
 
-from tsgan.files import atomic_path, flush, regular_target
+from tsgan.errors import ConfigError
+from tsgan.files import atomic_path, flush, regular_target, sole_writer
 
 if TYPE_CHECKING:
     from tsgan.conditioning import Conditioning
@@ -100,6 +103,14 @@ def write_table(paths: Paths, path: Path, suffix: str, kind: Kind) -> None:
     table.finish()
 
 
+class _Left(NamedTuple):
+    """What a run has written that was cut off."""
+
+    paths: int = 0
+    ends: Sequence[int] = ()
+    conditioning: Conditioning | None = None
+
+
 def write_resumable(
     draw: Callable[[int], Iterable[Paths]],
     out: Path,
@@ -107,17 +118,19 @@ def write_resumable(
     key: str,
     *,
     resume: bool,
+    force: bool,
     report: Callable[[int], None],
 ) -> Conditioning | None:
     """Write paths while they are drawn; the file appears under its name only when it is complete.
 
-    Interrupted or killed, this leaves the parts that are complete; after any other error nothing.
+    Interrupted, killed or out of disk, this leaves the parts that are complete; after any other error nothing.
 
     Parameters
     ----------
     draw : gives all paths from a number on
     key : what the paths depend on; what a run with another key has left is not gone on with
     resume : go on from what an earlier run has left
+    force : begin anew, whatever an earlier run has left that cannot be gone on with
     report : called with the number of paths that are written, at the start and after each part
 
     Returns
@@ -127,54 +140,92 @@ def write_resumable(
     Raises
     ------
     ConfigError
-        There is something at ``out`` that is no regular file.
+        There is something at ``out`` that is no regular file, another run is writing it, or what an earlier one has
+        left would be lost.
     OSError
         The folder cannot be written to, or the disk is full; the error names ``out``.
     """
     target = regular_target(out)
     partial = target.with_name(target.name + ".partial")
     log = partial.with_name(partial.name + ".json")
-    digest, conditioning = hashlib.sha256(key.encode()).hexdigest(), None
-    left = _left(partial, log, digest) if resume else None
-    table = TableFile(partial, target.suffix, kind, *(left or ()))
+    digest = hashlib.sha256(key.encode()).hexdigest()
+    left = _left(partial, log, digest, resume=resume, force=force)
+    table, conditioning = TableFile(partial, target.suffix, kind, left.paths, left.ends), left.conditioning
     chunks = draw(table.paths)
     try:
-        if left is None:
-            log.unlink(missing_ok=True)
-        with partial.open("ab") as file:
-            file.truncate(table.ends[-1] if left else 0)
-        report(table.paths)
-        for part in _in_parts(chunks):
-            table.add(part)
-            flush(partial)
-            with atomic_path(log) as temporary:
-                temporary.write_text(json.dumps({"key": digest, "paths": table.paths, "ends": table.ends}))
-            conditioning = part.conditioning
-            report(table.paths)
-        table.finish()
-        flush(partial)
-        os.replace(partial, target)
-    except BaseException as error:
-        if isinstance(error, KeyboardInterrupt) and log.exists():
-            error.add_note(f"the same command with --resume goes on from {partial}")
+        with sole_writer(partial):
+            try:
+                _note(log, digest, table, conditioning)
+                with partial.open("ab") as file:
+                    file.truncate(table.ends[-1] if table.ends else 0)
+                report(table.paths)
+                for part in _in_parts(chunks):
+                    table.add(part)
+                    flush(partial)
+                    conditioning = part.conditioning
+                    _note(log, digest, table, conditioning)
+                    report(table.paths)
+                table.finish()
+                flush(partial)
+                os.replace(partial, target)
+            except BaseException as error:
+                if isinstance(error, KeyboardInterrupt | OSError | MemoryError) and table.paths:
+                    error.add_note(f"the same command with --resume goes on from {partial}")
+                else:
+                    partial.unlink(missing_ok=True)
+                    log.unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        if error.filename not in (None, str(partial), str(log)):
             raise
-        partial.unlink(missing_ok=True)
-        log.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename in (None, str(partial), str(log)):
-            raise OSError(error.errno, error.strerror, os.fspath(out)) from error
-        raise
+        named = OSError(error.errno, error.strerror, os.fspath(out))
+        named.__notes__ = getattr(error, "__notes__", [])
+        raise named from error
     log.unlink()
     return conditioning
 
 
-def _left(partial: Path, log: Path, digest: str) -> tuple[int, list[int]] | None:
-    """What a run with the same key has written: paths, and where the parts end."""
-    if not (partial.exists() and log.exists()):
+def _note(log: Path, digest: str, table: TableFile, conditioning: Conditioning | None) -> None:
+    """Keep what another run needs to go on."""
+    known = {"key": digest, "paths": table.paths, "ends": table.ends}
+    with atomic_path(log) as temporary:
+        temporary.write_text(json.dumps({**known, "conditioning": conditioning and asdict(conditioning)}))
+
+
+def _left(partial: Path, log: Path, digest: str, *, resume: bool, force: bool) -> _Left:
+    """What can be gone on with; a ConfigError where something else would be lost."""
+    if not log.exists():
+        if partial.exists() and partial.stat().st_size:
+            raise ConfigError(f"{partial} is in the way, and not of an interrupted run; move it, or name another file")
+        return _Left()
+    try:
+        done = json.loads(log.read_text())
+        found = _Left(done["paths"], done["ends"], _conditioning(done["conditioning"]))
+        same = done["key"] == digest and (not found.ends or partial.stat().st_size >= found.ends[-1])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        found, same = _Left(-1), False
+    if resume and same:
+        return found
+    if found.paths == 0 or force:
+        return _Left()
+    if resume:
+        raise ConfigError(
+            f"{partial} was left by a run with another model or other options, or is damaged; --resume goes on with "
+            "the command that wrote it, --force begins anew"
+        )
+    raise ConfigError(
+        f"{partial} holds what an interrupted run has written; --resume goes on with the same command, --force begins "
+        "anew"
+    )
+
+
+def _conditioning(values: dict[str, Any] | None) -> Conditioning | None:
+    from tsgan.conditioning import Conditioning
+
+    if values is None:
         return None
-    done = json.loads(log.read_text())
-    if done["key"] != digest or partial.stat().st_size < done["ends"][-1]:
-        return None
-    return done["paths"], done["ends"]
+    interval = values["interval"]
+    return Conditioning(**{**values, "interval": interval and tuple(interval)})
 
 
 def _in_parts(chunks: Iterable[Paths]) -> Iterator[Paths]:

@@ -18,7 +18,7 @@ Failure = DataError | TrainingError
 
 
 def fit_each(
-    prices: pd.DataFrame | Mapping[str, Prices],
+    prices: Prices | Mapping[str, Prices],
     model: TSGAN | None = None,
     *,
     covariates: pd.DataFrame | None = None,
@@ -61,6 +61,10 @@ def fit_each(
     ...     models = fit_each(prices, TSGAN(random_state=0))
     """
     model = TSGAN() if model is None else model
+    if isinstance(prices, pd.Series):
+        prices = prices.to_frame("price" if prices.name is None else prices.name)
+    if not len(prices):
+        raise DataError("there are no prices to fit to; expected one column, frame or series a ticker")
     each = histories(prices, model.condition_on or []) if isinstance(prices, pd.DataFrame) else prices
     fitted: dict[str, TSGAN] = {}
     failed: dict[str, Failure] = {}

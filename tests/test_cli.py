@@ -129,17 +129,22 @@ def test_help_lists_the_commands() -> None:
     assert "..." not in listed, "a summary is too long for 80 columns"
 
 
-def test_help_imports_nothing_heavy() -> None:
-    heavy = {"torch", "pandas", "numpy", "arch", "scipy", "sklearn", "statsmodels", "matplotlib", "pyarrow"}
+def modules_after(commands: list[list[str]]) -> set[str]:
+    """What a process has imported after some command lines, all of which must end with 0."""
     code = (
         "import sys\nfrom tsgan.cli.main import app\n"
-        f"for name in {('', *COMMANDS)}:\n"
-        "    try: app([*filter(None, [name]), '--help'])\n"
+        f"for command in {commands!r}:\n"
+        "    try: app(command)\n"
         "    except SystemExit as done: assert done.code == 0\n"
         "print(*sys.modules, file=sys.stderr)"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    loaded = set(run.stderr.split())
+    return set(run.stderr.split())
+
+
+def test_help_imports_nothing_heavy() -> None:
+    heavy = {"torch", "pandas", "numpy", "arch", "scipy", "sklearn", "statsmodels", "matplotlib", "pyarrow"}
+    loaded = modules_after([[*filter(None, [name]), "--help"] for name in ("", *COMMANDS)])
     assert "tsgan.cli.fit" in loaded
     assert loaded & heavy == set()
 
@@ -159,14 +164,7 @@ def test_sampling_imports_nothing_that_only_fits_and_judgements_need(project: Pr
         "yfinance",
     }
     options = ["--model", project.folder / "model.tsgan", "--n", "1", "--out", tmp_path / "path.csv"]
-    code = (
-        "import sys\nfrom tsgan.cli.main import app\n"
-        f"try: app({['sample', *map(str, options)]})\n"
-        "except SystemExit as done: assert done.code == 0\n"
-        "print(*sys.modules, file=sys.stderr)"
-    )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    loaded = set(run.stderr.split())
+    loaded = modules_after([["sample", *map(str, options)]])
     assert "tsgan.law" in loaded
     assert loaded & unneeded == set()
 

@@ -60,8 +60,8 @@ class WithBlocks(ConvCritic):
 
     block: type[nn.Module]
 
-    def __init__(self, assets: int) -> None:
-        super().__init__(assets)
+    def __init__(self, assets: int, conditions: int = 0) -> None:
+        super().__init__(assets, conditions)
         self.blocks = nn.ModuleList(self.block(32) for _ in self.blocks)
 
 

@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 from tsgan.cli.backtest import backtest
 from tsgan.cli.console import complain, notes
 from tsgan.cli.data import data
+from tsgan.cli.download import download
 from tsgan.cli.evaluate import evaluate
 from tsgan.cli.fit import fit
 from tsgan.cli.info import info
@@ -54,7 +55,7 @@ def _help(command: Callable[..., None]) -> str:
     return f"{text}\b\nExamples:\n{textwrap.indent(examples, '  ')}"
 
 
-for _command in (fit, update, sample, evaluate, backtest, plot, info, data):
+for _command in (fit, update, sample, evaluate, backtest, plot, info, data, download):
     app.command(help=_help(_command))(_command)
 
 
@@ -76,6 +77,7 @@ def tsgan(
     Examples
     --------
     tsgan data sp500 --out prices.csv          a real series to begin with
+    tsgan download SPY QQQ --out prices.csv    or your own tickers, from Yahoo Finance
     tsgan fit prices.csv                       writes model.tsgan
     tsgan sample --n 1000 --out synth.csv      1,000 paths of 252 steps
     tsgan evaluate prices.csv synth.csv        real beside synthetic

@@ -103,6 +103,7 @@ def backtest(
         ),
     ] = None,
     force: options.Force = False,
+    threads: options.Threads = None,
     quiet: options.Quiet = False,
     json: options.Json = False,
 ) -> None:

@@ -56,6 +56,7 @@ def evaluate(
         Path | None, typer.Option("--out", metavar="FILE", help="The report to write.", show_default=str(REPORT))
     ] = None,
     force: options.Force = False,
+    threads: options.Threads = None,
     quiet: options.Quiet = False,
     json: options.Json = False,
 ) -> None:

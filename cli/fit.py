@@ -104,6 +104,7 @@ def fit(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, say what would be done and write nothing.")
     ] = False,
+    threads: options.Threads = None,
     quiet: options.Quiet = False,
     json: options.Json = False,
 ) -> None:

@@ -1,6 +1,10 @@
 """Options that more than one command has, each declared once."""
 
+import os
+import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -29,6 +33,34 @@ def _silence_notes(quiet: bool) -> bool:
     if quiet:
         warnings.simplefilter("ignore", TsganWarning)  # until the command ends: `notes` restores the filters
     return quiet
+
+
+_THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def _limit_threads(context: typer.Context, count: int | None) -> int | None:
+    if count is not None:
+        context.with_resource(_threads(count))
+    return count
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Compute with so many threads: libraries that are yet to be loaded, those that are, and processes started here."""
+    from unittest.mock import patch
+
+    from threadpoolctl import threadpool_limits
+
+    with patch.dict(os.environ, dict.fromkeys(_THREAD_COUNTS, str(count))), threadpool_limits(count):
+        torch = sys.modules.get("torch")
+        before = torch.get_num_threads() if torch else None
+        if torch:
+            torch.set_num_threads(count)
+        try:
+            yield
+        finally:
+            if torch:
+                torch.set_num_threads(before)
 
 
 Prices = Annotated[
@@ -81,6 +113,17 @@ FailOnVerdict = Annotated[
 Device = Annotated[
     str,
     typer.Option("--device", metavar="auto|cpu|cuda|cuda:1|mps", help="Where to compute; auto takes a GPU if any."),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        "--threads",
+        metavar="N",
+        min=1,
+        callback=_limit_threads,
+        help="Threads to compute with; more or fewer may change last bits.",
+        show_default="one a processor",
+    ),
 ]
 Seed = Annotated[
     int,

@@ -111,6 +111,7 @@ def sample(
         bool, typer.Option("--resume", help="Go on from FILE.partial of the same command, interrupted, if any.")
     ] = False,
     force: options.Force = False,
+    threads: options.Threads = None,
     quiet: options.Quiet = False,
     json: options.Json = False,
 ) -> None:

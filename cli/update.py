@@ -26,6 +26,7 @@ def update(
     missing: options.MissingPrices = options.Missing.ERROR,
     device: options.Device = "auto",
     force: options.Force = False,
+    threads: options.Threads = None,
     quiet: options.Quiet = False,
     json: options.Json = False,
 ) -> None:

@@ -3,9 +3,9 @@
     python benchmarks/soak.py [--rounds 1000]
 
 Every round fits a small model (a few adversarial steps, all stages), saves and loads it, and draws paths: as they come,
-under a condition, and from the end of a history. Prints, in Markdown, the memory that the process holds, its open files,
-its threads and the objects that Python tracks after some of the rounds, and the growth of memory a round over the
-second half.
+under a condition, and from the end of a history. Prints, in Markdown, the memory that the process holds, its open
+files, its threads and the objects that Python tracks after some of the rounds, and the growth of memory a round over
+the second half.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 from tsgan.cli.backtest import backtest
 from tsgan.cli.console import complain, notes
 from tsgan.cli.data import data
+from tsgan.cli.doctor import doctor
 from tsgan.cli.download import download
 from tsgan.cli.evaluate import evaluate
 from tsgan.cli.fit import fit
@@ -55,7 +56,7 @@ def _help(command: Callable[..., None]) -> str:
     return f"{text}\b\nExamples:\n{textwrap.indent(examples, '  ')}"
 
 
-for _command in (fit, update, sample, evaluate, backtest, plot, info, data, download):
+for _command in (fit, update, sample, evaluate, backtest, plot, info, data, download, doctor):
     app.command(help=_help(_command))(_command)
 
 

@@ -7,7 +7,7 @@ import tempfile
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tsgan.config import Config
 from tsgan.errors import ConfigError, DataError, ModelFileError
@@ -45,16 +45,22 @@ def require_folder(out: Path) -> None:
         raise ConfigError(f"cannot make the folder {out}: {error.strerror}; use --out") from error
 
 
-def read_config(path: Path | None) -> Config:
-    """Read the settings of a TOML file over the defaults."""
-    if path is None:
-        return Config()
-    try:
-        return Config.from_dict(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not a TOML file: {error}") from error
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from error
+def read_config(path: Path | None, **training: Any) -> Config:
+    """Read the settings of a TOML file over the defaults; settings of the training given beside it go over the file's.
+
+    An objective given so brings what the file does not say; None leaves a setting as it is.
+    """
+    tables: dict[str, Any] = {}
+    if path is not None:
+        try:
+            tables = tomllib.loads(path.read_text(encoding="utf-8"))
+            Config.from_dict(tables)
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path} is not a TOML file: {error}") from error
+        except ConfigError as error:
+            raise ConfigError(f"{path}: {error}") from error
+    given = {name: value for name, value in training.items() if value is not None}
+    return Config.from_dict({**tables, "training": {**tables.get("training", {}), **given}})
 
 
 def load_model(path: Path, device: str = "auto") -> TSGAN:

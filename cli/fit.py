@@ -12,7 +12,7 @@ from tsgan.cli import options
 from tsgan.cli.console import complain, counted, say_json, say_values
 from tsgan.cli.files import read_config, read_each, read_known, read_real, require_folder, require_writable
 from tsgan.cli.progress import progress_on_stderr, share_on_stderr
-from tsgan.config import CRITICS, Config
+from tsgan.config import CRITICS, PRESETS, Config
 from tsgan.errors import ConfigError, DataError, TrainingError
 
 if TYPE_CHECKING:
@@ -60,6 +60,16 @@ def fit(
     critic: Annotated[
         str | None,
         typer.Option("--critic", metavar="|".join(CRITICS), help="The critic's network.", show_default=DEFAULTS.critic),
+    ] = None,
+    objective: Annotated[
+        str | None,
+        typer.Option(
+            "--objective",
+            metavar="|".join(PRESETS),
+            help="Train as the paper of this objective did: its optimiser, rates and schedule; "
+            "settings that are given go over them.",
+            show_default=f"{DEFAULTS.objective}, with settings of tsgan's own",
+        ),
     ] = None,
     steps: options.Steps = None,
     config: Annotated[
@@ -116,6 +126,7 @@ def fit(
     tsgan fit etfs.parquet --columns SPY,QQQ,TLT --from 2010 --calendar NYSE
     tsgan fit prices.csv --condition-on VIX --covariates vix.csv
     tsgan fit prices.csv --critic both --steps 300 --seed 1 --out both.tsgan
+    tsgan fit prices.csv --objective cramer --critic lstm --out cramer.tsgan
     tsgan fit etfs.parquet --each --jobs 4 --out models
     """
     if jobs is not None and not each:
@@ -123,7 +134,7 @@ def fit(
     out = out or Path("models" if each else "model.tsgan")
     if not each:
         require_writable(out, force=force)
-    settings = read_config(config).with_training(critic=critic, steps=steps)
+    settings = read_config(config, objective=objective, critic=critic, steps=steps)
 
     from tsgan.estimator import TSGAN
 

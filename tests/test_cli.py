@@ -174,6 +174,7 @@ def test_defaults_in_the_help_are_those_of_the_configuration() -> None:
     training = Config().training
     assert f"[default: ({training.steps});" in text
     assert f"[default: ({training.critic})]" in text
+    assert f"[default: ({training.objective}, with settings of tsgan's own)]" in text
 
 
 def test_version() -> None:
@@ -377,6 +378,7 @@ def test_a_notice_about_the_data_is_a_note(project: Project, tmp_path: Path) -> 
         (("--from", "yesterday"), "ISO date"),
         (("--from", "2030"), "no row lies between"),
         (("--critic", "mlp"), "conv, lstm, both"),
+        (("--objective", "gan"), "objective must be one of wgan-clip, wgan-gp, wgan-lp, spectral, cramer, not 'gan'"),
         (("--config", "absent.toml"), "absent.toml: No such file"),
         (("--device", "abacus"), "abacus"),
         (("--calendar", "NOWHERE"), "NOWHERE"),
@@ -441,6 +443,20 @@ def test_options_go_before_the_file_and_the_file_before_the_defaults(
     assert (first.steps, first.batch, first.critic) == (7, 8, "lstm")
     assert (second.steps, second.batch, second.critic) == (9, 8, Config().training.critic)
     assert [given["random_state"] for given in fitted_with] == [3, 0]
+
+
+def test_an_objective_brings_what_neither_file_nor_options_say(
+    project: Project, tmp_path: Path, fitted_with: list[dict[str, Any]]
+) -> None:
+    config = tmp_path / "run.toml"
+    config.write_text("[training]\nobjective = 'cramer'\ncritic_steps = 2\n")
+    tsgan("fit", project.prices, "--out", tmp_path / "m", "--config", config, "--steps", 9)
+    tsgan("fit", project.prices, "--out", tmp_path / "m", "--config", config, "--objective", "wgan-clip")
+    tsgan("fit", project.prices, "--out", tmp_path / "m", "--objective", "wgan-gp")
+    first, second, third = (given["config"].training for given in fitted_with)
+    assert (first.objective, first.betas, first.critic_steps, first.steps) == ("cramer", (0.5, 0.9), 2, 9)
+    assert (second.objective, second.optimiser, second.critic_steps) == ("wgan-clip", "rmsprop", 2)
+    assert third == Config().with_training(objective="wgan-gp").training
 
 
 def test_interrupted_fit_says_how_to_go_on(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

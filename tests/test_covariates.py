@@ -18,6 +18,7 @@ from tsgan.covariates import Covariate, Covariates, Inputs, known_at
 from tsgan.datasets import read_covariates
 from tsgan.evaluation import rolling_forecasts
 from tsgan.fitting import fit_laws
+from tsgan.objectives import OBJECTIVES
 from tsgan.store import read_model, write_model
 
 DATES = pd.bdate_range("2020-01-01", periods=60, name="date")
@@ -275,9 +276,12 @@ class TestModel:
         with pytest.raises(DataError, match="no covariate 'VIX'"):
             TSGAN(condition_on=["VIX"]).fit(market()[["X"]])
 
-    @pytest.mark.parametrize("critic", ["conv", "lstm"])
-    def test_training_moves_their_effect(self, critic: str) -> None:
-        config, whole = QUICK.with_training(critic=critic), market()
+    @pytest.mark.parametrize(
+        ("objective", "critic"),
+        [(None, "conv"), (None, "lstm"), *((name, "both") for name in OBJECTIVES)],
+    )
+    def test_training_moves_their_effect(self, objective: str | None, critic: str) -> None:
+        config, whole = QUICK.with_training(objective=objective, critic=critic, critic_warm_up=2), market()
         learned = Covariates.learn(whole[["mood"]])
         inputs = Inputs(learned.encode(whole[["mood"]])[:-1], learned.blocks)
         returns = np.diff(np.log(whole[["X"]].to_numpy()), axis=0)

@@ -8,6 +8,7 @@ import torch
 
 from tsgan import Config, ConfigError
 from tsgan.fitting import fit_laws
+from tsgan.objectives import OBJECTIVES
 from tsgan.precision import check_precision, tf32
 from tsgan.training import Record
 
@@ -34,6 +35,18 @@ def test_bf16_trains_much_as_float32_does(critic: str) -> None:
     assert not np.array_equal(full, half)
     np.testing.assert_allclose(half, full, atol=0.02)  # after 31 steps of the critic; from there on small things grow
     assert torch.cosine_similarity(weights["float32"], weights["bf16"], dim=0) > 0.8
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_every_objective_trains_in_bf16(objective: str) -> None:
+    config = dataclasses.replace(Config(), warm_start=dataclasses.replace(Config().warm_start, steps=20))
+    config = config.with_training(
+        objective=objective, steps=2, batch=8, past=32, future=32, critic_warm_up=10, critic="both", precision="bf16"
+    )
+    fit = fit_laws(RETURNS, config, [0, 2], 0, CPU, lambda _: None)
+    assert fit.stopped is None
+    assert all(np.isfinite(record.wasserstein) for record in fit.records)
+    assert not torch.equal(fit.laws[0].generator.weights, fit.laws[2].generator.weights)
 
 
 def test_tf32_is_refused_without_cuda() -> None:

@@ -43,9 +43,9 @@ def test_alone_everything_is_ones_own() -> None:
     assert torch.equal(x, before)
 
 
-def fit_on(count: int, critic: str = "conv", returns: np.ndarray = RETURNS) -> Fit:
+def fit_on(count: int, returns: np.ndarray = RETURNS, **training: object) -> Fit:
     with on_devices(CPU, count) as ranks:
-        return fit_laws(returns, TINY.with_training(critic=critic), [4], 0, CPU, lambda _: None, None, ranks)
+        return fit_laws(returns, TINY.with_training(**training), [4], 0, CPU, lambda _: None, None, ranks)
 
 
 def curve(fit: Fit) -> np.ndarray:
@@ -59,7 +59,7 @@ def test_the_loss_curve_and_the_law_are_those_of_one_process(count: int, critic:
     pytest.importorskip("lightning_fabric")
     returns = np.random.default_rng(1).standard_t(5, (400, assets)) * 0.01
     before = torch.get_num_threads(), dict(os.environ)
-    one, several = fit_on(1, critic, returns), fit_on(count, critic, returns)
+    one, several = (fit_on(size, returns, critic=critic) for size in (1, count))
     assert (torch.get_num_threads(), dict(os.environ)) == before
     assert not torch.distributed.is_initialized()
     assert len(curve(one)) == 4
@@ -71,6 +71,26 @@ def test_the_loss_curve_and_the_law_are_those_of_one_process(count: int, critic:
     apart = max(float((end[name] - other[name]).detach().abs().max()) for name in start)
     assert moved > 1e-3
     assert apart < 1e-4
+
+
+@pytest.mark.slow
+def test_spectral_normalisation_is_that_of_one_process() -> None:
+    """Its state, too: every process follows the singular vectors of the same weights."""
+    pytest.importorskip("lightning_fabric")
+    one, two = (fit_on(size, critic="lstm", objective="spectral") for size in (1, 2))
+    assert [record.penalty for record in two.records] == [None] * 4
+    estimates = [[record.wasserstein for record in fit.records] for fit in (one, two)]
+    assert estimates[1] == pytest.approx(estimates[0], abs=1e-4)
+
+
+@pytest.mark.slow
+def test_pairs_of_the_cramer_gan_are_those_within_a_process() -> None:
+    pytest.importorskip("lightning_fabric")
+    one, two = (fit_on(size, objective="cramer") for size in (1, 2))
+    assert two.stopped is None
+    estimates = [[record.wasserstein for record in fit.records] for fit in (one, two)]
+    assert estimates[1] != pytest.approx(estimates[0], abs=1e-4)
+    assert estimates[1] == pytest.approx(estimates[0], abs=0.1)
 
 
 SCRIPT = """

@@ -13,6 +13,38 @@ from tsgan.errors import ConfigError
 
 CRITICS = ("conv", "lstm", "both")
 PRECISIONS = ("float32", "tf32", "bf16")
+OPTIMISERS = ("adam", "rmsprop")
+
+_GULRAJANI = {
+    "optimiser": "adam",
+    "critic_learning_rate": 1e-4,
+    "generator_learning_rate": 1e-4,
+    "betas": (0.0, 0.9),
+    "critic_steps": 5,
+    "critic_warm_up": 0,
+    "critic_warm_ups": 0,
+    "critic_warm_up_every": 0,
+    "penalty": 10.0,
+    "clip": 0.01,
+}
+PRESETS: dict[str, dict[str, Any]] = {
+    # Settings of the paper behind each objective (:mod:`tsgan.objectives`), all of them in each. Naming an objective
+    # brings these; settings that are given beside it go over them.
+    "wgan-clip": {
+        **_GULRAJANI,
+        "optimiser": "rmsprop",
+        "critic_learning_rate": 5e-5,
+        "generator_learning_rate": 5e-5,
+        "critic_warm_up": 100,
+        "critic_warm_ups": 25,
+        "critic_warm_up_every": 500,
+        "penalty": 0.0,
+    },
+    "wgan-gp": _GULRAJANI,
+    "wgan-lp": _GULRAJANI,
+    "spectral": {**_GULRAJANI, "critic_learning_rate": 2e-4, "generator_learning_rate": 2e-4, "penalty": 0.0},
+    "cramer": {**_GULRAJANI, "betas": (0.5, 0.9)},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +99,17 @@ class WarmStartConfig:
 
 @dataclass(frozen=True, slots=True)
 class TrainingConfig:
-    """WGAN-GP on windows of [real past | future] (:mod:`tsgan.training`; Gulrajani et al. 2017)."""
+    """A Wasserstein GAN on windows of [real past | future] (:mod:`tsgan.training`).
+
+    The defaults are WGAN-GP with settings found for returns. An objective that is named, be it wgan-gp, brings those of
+    its paper (:data:`PRESETS`) where a configuration is read or changed: :meth:`Config.from_dict`,
+    :meth:`Config.with_training`.
+    """
 
     steps: int = 120
     """Generator steps at most; the validation slice chooses how many of them are kept. 0 keeps the warm start."""
+    objective: str = "wgan-gp"
+    """wgan-clip, wgan-gp, wgan-lp, spectral or cramer."""
     critic: str = "conv"
     """conv, lstm or both."""
     precision: str = "float32"
@@ -79,18 +118,26 @@ class TrainingConfig:
     """Critic steps a generator step; the paper's 5 gave no better paths in 1.4 times the time."""
     critic_warm_up: int = 100
     """Critic steps before the first generator step: an untrained critic would push the warm start at random."""
+    critic_warm_ups: int = 1
+    """Generator steps at the start that have as many before them; 25 in WGAN, whose critics are slow."""
+    critic_warm_up_every: int = 0
+    """Every so many-th generator step has as many, too; 0 for none, 500 in WGAN."""
     batch: int = 64
-    """Windows a batch (the paper's)."""
+    """Windows a batch (the papers')."""
     past: int = 128
     """Steps of real past that the critic sees."""
     future: int = 128
     """Steps of the continuation that it judges."""
     penalty: float = 10.0
-    """Weight of the gradient penalty (the paper's)."""
+    """Weight of the gradient penalty (the paper's); 0 for none."""
+    clip: float = 0.01
+    """Largest size of a critic's weight in wgan-clip (the paper's)."""
+    optimiser: str = "adam"
+    """adam or rmsprop, of critic and generator."""
     critic_learning_rate: float = 5e-4
-    """Adam's rate for the critic."""
+    """The optimiser's rate for the critic."""
     generator_learning_rate: float = 5e-3
-    """Adam's rate for the generator."""
+    """The optimiser's rate for the generator."""
     betas: tuple[float, float] = (0.0, 0.9)
     """Adam's decay rates (the paper's): no momentum, since the loss moves."""
     anchor: float = 2.0
@@ -100,16 +147,18 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "betas", tuple(self.betas))
-        for name in ("steps", "critic_warm_up"):
+        for name in ("steps", "critic_warm_up", "critic_warm_ups", "critic_warm_up_every"):
             _require(getattr(self, name) >= 0, self, name, "a whole number >= 0")
+        _require(self.objective in PRESETS, self, "objective", "one of " + ", ".join(PRESETS))
         _require(self.critic in CRITICS, self, "critic", "one of " + ", ".join(CRITICS))
         _require(self.precision in PRECISIONS, self, "precision", "one of " + ", ".join(PRECISIONS))
-        for name in ("critic_steps", "batch"):
-            _require(getattr(self, name) >= 1, self, name, "a whole number >= 1")
+        _require(self.optimiser in OPTIMISERS, self, "optimiser", "one of " + ", ".join(OPTIMISERS))
+        _require(self.critic_steps >= 1, self, "critic_steps", "a whole number >= 1")
+        _require(self.batch >= 2, self, "batch", "a whole number >= 2")  # half of it continues real pasts
         for name in ("past", "future"):
             _require(getattr(self, name) >= 32, self, name, "a whole number >= 32")
         _require(self.penalty >= 0, self, "penalty", "a number >= 0")
-        for name in ("critic_learning_rate", "generator_learning_rate"):
+        for name in ("clip", "critic_learning_rate", "generator_learning_rate"):
             _require(getattr(self, name) > 0, self, name, "a number > 0")
         _require(len(self.betas) == 2 and all(0 <= b < 1 for b in self.betas), self, "betas", "two numbers in [0, 1)")
         _require(self.anchor >= 0, self, "anchor", "a number >= 0")
@@ -128,6 +177,8 @@ class Config:
     def from_dict(cls, tables: dict[str, Any]) -> Self:
         """Build from nested tables; unknown names and wrong types are a ConfigError.
 
+        An objective in the training section brings the settings of its paper for what is not given.
+
         >>> Config.from_dict({"training": {"steps": 10}}).training.steps
         10
         """
@@ -142,9 +193,15 @@ class Config:
         return dataclasses.asdict(self)
 
     def with_training(self, **changes: Any) -> Self:
-        """Return a copy with some fields of the training section changed; None leaves a field as it is."""
+        """Return a copy with some fields of the training section changed; None leaves a field as it is.
+
+        An objective brings the settings of its paper, over which the other changes go.
+
+        >>> Config().with_training(objective="wgan-clip", critic_steps=3).training.optimiser
+        'rmsprop'
+        """
         given = {name: value for name, value in changes.items() if value is not None}
-        return dataclasses.replace(self, training=dataclasses.replace(self.training, **given))
+        return dataclasses.replace(self, training=dataclasses.replace(self.training, **_with_preset(given)))
 
 
 def _section(default: Any, section: str, values: Any) -> Any:
@@ -153,7 +210,12 @@ def _section(default: Any, section: str, values: Any) -> Any:
     for name, value in values.items():
         _known(name, [f.name for f in fields(default)], f"setting in [{section}]")
         _typed(section, name, value, getattr(default, name))
-    return dataclasses.replace(default, **values)
+    return dataclasses.replace(default, **_with_preset(values))
+
+
+def _with_preset(values: dict[str, Any]) -> dict[str, Any]:
+    """Put settings over those of the paper behind the objective that is among them, if one is."""
+    return {**PRESETS.get(values.get("objective", ""), {}), **values}
 
 
 def _typed(section: str, name: str, value: Any, default: Any) -> None:

@@ -50,7 +50,8 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
 
     Parameters
     ----------
-    config : sizes, steps and rates of the fit; None for the defaults
+    config : sizes, steps and rates of the fit; None for the defaults. ``Config().with_training(objective="cramer")``
+        trains as that paper did, and no objective by tsgan's own settings
     condition_on : names of covariates, columns of the prices or of ``covariates``, that paths can be conditioned on;
         None takes all columns of ``covariates``
     random_state : seed of the fit; the same seed gives the same model on the same machine and device
@@ -245,6 +246,7 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
                 "critics": sum(p.numel() for critic in critics for p in critic.parameters()),
             },
             "steps": config.training.steps,
+            "objective": config.training.objective,
             "critic": config.training.critic,
             "device": str(device),
         }

@@ -21,6 +21,7 @@ from tsgan.guidance import subsets
 from tsgan.joint import JointNoise, market_level, normal_scores
 from tsgan.law import Law, Scaling, states_of
 from tsgan.level import match_level
+from tsgan.objectives import OBJECTIVES
 from tsgan.precision import check_precision
 from tsgan.ranks import ALONE, Ranks
 from tsgan.returns import Floats
@@ -142,10 +143,15 @@ def build(
         "lstm": [LSTMCritic],
         "both": [ConvCritic, LSTMCritic],
     }
+    objective = OBJECTIVES[config.training.objective]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(random_stream(seed, _INIT).initial_seed())
         generator = Generator(assets, config.generator, blocks)
-        critics: list[nn.Module] = [kind(assets, sum(blocks)) for kind in kinds[config.training.critic]]
+        critics: list[nn.Module] = [
+            kind(assets, sum(blocks), outputs=objective.outputs) for kind in kinds[config.training.critic]
+        ]
+        for critic in critics:
+            objective.prepare(critic)
     return generator.to(device), [critic.to(device) for critic in critics]
 
 

@@ -19,10 +19,10 @@ Score = Callable[[Tensor], Tensor]  # (n, time, assets) -> (n,)
 STEPS = {"float64": 1e-4, "float32": 0.015, "tf32": 0.1, "bf16": 0.3}
 
 
-def interpolate(real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
-    """Points between real and fake paths, uniform on each line: x = u real + (1 - u) fake."""
+def interpolate(real: Tensor, fake: Tensor, rng: torch.Generator, mixing: float | None = None) -> Tensor:
+    """Points between real and fake paths, uniform on each line: x = u real + (1 - u) fake; with mixing, u is that."""
     u = torch.rand((len(real), 1, 1), generator=rng, device=real.device)
-    return torch.lerp(fake, real, u)
+    return torch.lerp(fake, real, u if mixing is None else torch.full_like(u, mixing))
 
 
 def two_sided(norm: Tensor) -> Tensor:

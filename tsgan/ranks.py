@@ -1,7 +1,8 @@
 """Several processes that train one model together, each on a device of its own, by Lightning Fabric.
 
 All of them draw the same random numbers for the whole batch, and each computes its share of the rows; gradients are
-averaged. Losses and penalties are means over rows, so the steps are those of one process up to rounding.
+averaged. Losses and penalties are means over rows, so the steps are those of one process up to rounding; only the
+Cramér GAN compares rows with each other, those of one process, and has steps of the same mean.
 
 The process that fits is the first; it starts the others and sends them what to fit. Fabric's own launchers would run
 the user's script again (popen) or import its main module (spawn), and refuse notebooks. The backend is Fabric's choice

@@ -1,4 +1,4 @@
-"""The adversarial loop: WGAN-GP on windows of [past | future] (Gulrajani et al. 2017).
+"""The adversarial loop on windows of [past | future]; what is played for comes from :mod:`tsgan.objectives`.
 
 Real windows are two stretches of data. Half of the fakes continue a real past, which teaches the conditional law; the
 other half continue the generator's own, which teaches what its free runs become.
@@ -10,15 +10,18 @@ import copy
 import math
 import time
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from tsgan import losses, pathwise, penalties
+from tsgan import pathwise, penalties
 from tsgan.config import TrainingConfig
 from tsgan.generator import Generator
 from tsgan.joint import JointNoise, Noise, Shock
+from tsgan.objectives import OBJECTIVES, Output
+from tsgan.optimisers import optimiser
 from tsgan.pool import Pool
 from tsgan.precision import autocast, tf32
 from tsgan.ranks import ALONE, Ranks
@@ -33,8 +36,8 @@ class Record(NamedTuple):
     step: int
     wasserstein: float
     """Critics' mean estimate, f(real) - f(fake), at the last critic step."""
-    penalty: float
-    """Their mean gradient penalty, unweighted."""
+    penalty: float | None
+    """Their mean gradient penalty, unweighted; None where there is none."""
     likelihood: float
     """Mean one-step log likelihood, what anchors the generator."""
     seconds: float
@@ -79,18 +82,17 @@ def train(
     averaged = copy.deepcopy(generator)
     reference = windows.states[torch.randperm(len(windows.states), generator=rng, device=windows.x.device)[:1024]]
     pool = Pool(windows, config.critic_steps * config.batch // 2, rng)
-    critic_optimiser = torch.optim.Adam(
-        [p for critic in critics for p in critic.parameters()], config.critic_learning_rate, config.betas
-    )
+    objective = OBJECTIVES[config.objective]
+    judging = [{"params": [p for critic in critics for p in critic.parameters()], "weight_decay": 0.0}]
+    critic_optimiser = optimiser(config.optimiser, judging, config.critic_learning_rate, config.betas)
     groups = generator.parameter_groups(weight_decay)
-    generator_optimiser = torch.optim.AdamW(groups, config.generator_learning_rate, config.betas)
+    generator_optimiser = optimiser(config.optimiser, groups, config.generator_learning_rate, config.betas)
     learned = [p for group in groups for p in group["params"]]
-    warm_up = min(config.critic_warm_up // config.critic_steps, config.steps)  # not longer than the training itself
     unread: list[tuple[int, Tensor, float]] = []
     start = last_read = time.perf_counter()
     for step in range(1, config.steps + 1):
         generator.fix_neutral(reference)
-        for _ in range(1 if step > 1 else 1 + warm_up):
+        for _ in range(critic_rounds(step, config)):
             fakes = fake_windows(generator, windows, pool, noise, rng, ranks)
             for fake in fakes.split(config.batch):
                 batch = windows.draw(len(fake), rng)
@@ -102,7 +104,9 @@ def train(
         origins, shocks = shared(origins, noise.draw(len(origins.past), config.future, rng), noise, ranks)
         future = pathwise.free_run(generator, origins.state, shocks, reference, given=known_ahead(origins))
         paths = origins.with_future(future)
-        score = torch.stack([losses.generator_loss(judge(critic, paths, config)).mean() for critic in critics]).mean()
+        mine = ranks.share(real)  # the last that the critics saw: independent of these origins
+        outputs = [partial(judge, critic, config=config) for critic in critics]
+        score = torch.stack([objective.generator_loss(output, mine, paths).mean() for output in outputs]).mean()
         tie = anchor(generator)
         generator_optimiser.zero_grad()
         (score + config.anchor * tie).backward(inputs=learned)
@@ -119,10 +123,10 @@ def train(
         unread.append((step, ranks.mean(torch.stack((-gap, slope, -tie.detach()))), now - start))
         if ranks.size > 1 or now - last_read >= _READ_SECONDS or step == config.steps:  # several stop at the same step
             for record in read(unread):
-                if not all(map(math.isfinite, record)):
+                if not all(value is None or math.isfinite(value) for value in record):
                     why = f"training diverged at step {record.step}: Wasserstein estimate {record.wasserstein:.3g}"
                     return Trained({k: g for k, g in kept.items() if k < record.step}, why)
-                on_step(record)
+                on_step(record if config.penalty else record._replace(penalty=None))
             unread, last_read = [], now
     return Trained(kept, None)
 
@@ -175,8 +179,17 @@ def known_ahead(origins: Batch) -> Tensor | None:
     return origins.given[:, origins.past.shape[1] :] if origins.given.shape[-1] else None
 
 
+def critic_rounds(step: int, config: TrainingConfig) -> int:
+    """How many times the critic steps of a generator step are made before it: often, where critics warm up."""
+    every = config.critic_warm_up_every
+    if step > config.critic_warm_ups and not (every and step % every == 0):
+        return 1
+    most = 1 + config.steps  # not longer than the training itself
+    return max(1, min(math.ceil(config.critic_warm_up / config.critic_steps), most))
+
+
 def judge(critic: nn.Module, paths: Tensor, config: TrainingConfig) -> Tensor:
-    """Scores of whole windows: (n, past + future, assets + inputs) -> (n,)."""
+    """A critic's outputs for whole windows: (n, past + future, assets + inputs) -> (n,) or (n, outputs)."""
     with autocast(config.precision, paths.device):
         scores: Tensor = critic(paths[:, config.past :], paths[:, : config.past])
     return scores.to(paths.dtype)
@@ -194,17 +207,29 @@ def critic_step(
     """One step of every critic on windows (n, past + future, assets + inputs); returns mean loss and mean penalty."""
     real, fake, between = map(ranks.share, (real, fake, penalties.interpolate(real, fake, rng)))
     gap = slope = torch.zeros((), device=real.device)
-    step = penalties.STEPS[config.precision]
     for critic in critics:
-
-        def score(x: Tensor, critic: nn.Module = critic) -> Tensor:
-            return judge(critic, x, config)
-
-        real_score, fake_score = score(torch.cat((real, fake))).chunk(2)
-        gap = gap + losses.critic_loss(real_score, fake_score).mean()
-        slope = slope + penalties.two_sided(penalties.gradient_norm(score, between, step)).mean()
+        loss, penalty = critic_loss(partial(judge, critic, config=config), real, fake, between, config)
+        gap, slope = gap + loss, slope + penalty
     optimiser.zero_grad()
     (gap + config.penalty * slope).backward()
     ranks.average([p.grad for critic in critics for p in critic.parameters()])
     optimiser.step()
+    for critic in critics:
+        OBJECTIVES[config.objective].settle(critic, config)
     return gap.detach() / len(critics), slope.detach() / len(critics)
+
+
+def critic_loss(
+    output: Output, real: Tensor, fake: Tensor, between: Tensor, config: TrainingConfig
+) -> tuple[Tensor, Tensor]:
+    """Mean loss of one critic and its mean penalty, unweighted; that is 0 where it has no weight."""
+    objective = OBJECTIVES[config.objective]
+    of_real, of_fake = output(torch.cat((real, fake))).chunk(2)
+    loss = objective.critic_loss(of_real, of_fake).mean()
+    if not config.penalty:
+        return loss, torch.zeros_like(loss)
+
+    def score(x: Tensor) -> Tensor:
+        return objective.score(output(x), of_real, of_fake)
+
+    return loss, objective.penalty(penalties.gradient_norm(score, between, penalties.STEPS[config.precision])).mean()

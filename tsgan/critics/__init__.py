@@ -1,4 +1,4 @@
-"""Critics: critic(future, past) -> one score a path; (n, time, assets), (n, past, assets) -> (n,)."""
+"""Critics: critic(future, past) -> one score a path, or a vector; (n, time, assets), (n, past, assets) -> (n,)."""
 
 from tsgan.critics.conv import ConvCritic
 from tsgan.critics.features import channels

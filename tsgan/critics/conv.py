@@ -23,18 +23,19 @@ class ConvCritic(nn.Module):
     conditions : columns of covariates behind the assets, in future and past
     width : channels
     blocks : residual blocks; each halves the resolution
+    outputs : numbers that a path is turned into, by default a score
     """
 
-    def __init__(self, assets: int, conditions: int = 0, width: int = 32, blocks: int = 3) -> None:
+    def __init__(self, assets: int, conditions: int = 0, width: int = 32, blocks: int = 3, *, outputs: int = 1) -> None:
         super().__init__()
         self.conditions = conditions
         self.stem = nn.Conv2d(VIEWS * assets + 1 + conditions, width, kernel_size=(1, 8), stride=(1, 4))
         self.blocks = nn.ModuleList(ResidualBlock(width) for _ in range(blocks))
-        self.score = nn.Linear(width, 1)
+        self.score = nn.Linear(width, outputs)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's annotations lack it
 
     def forward(self, future: Tensor, past: Tensor) -> Tensor:
-        """(n, time, assets + conditions), (n, past, assets + conditions) -> (n,)."""
+        """(n, time, assets + conditions), (n, past, assets + conditions) -> (n,), or (n, outputs) of several."""
         views = channels(future, past, self.conditions).transpose(1, 2).unsqueeze(2)  # (n, views, 1, past + time)
         h = self.stem(views)  # (n, width, 1, (past + time) / 4 - 1)
         for block in self.blocks:

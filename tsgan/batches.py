@@ -21,7 +21,7 @@ from joblib import Parallel, effective_n_jobs
 from tsgan.jobs import results
 
 STREAM = 512
-_THREADS = 4  # each needs some 70 MiB, and Python lets only so many begin their small steps
+_THREADS = 4  # each needs some 70 MiB
 _WIDEST = 16384  # assets of all paths together: wider is hardly quicker
 _LARGEST = 2**22  # numbers of all paths together
 

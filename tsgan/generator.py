@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -32,10 +33,12 @@ from tsgan.guidance import Guidance
 from tsgan.innovation import Innovation, InnovationFamily, innovation_family
 from tsgan.joint import Shock
 from tsgan.memory import decay_factors, differentiable_averages, remember, terms
+from tsgan.replay import recorded
 
 _HEADROOM = math.log(4.0)  # above the highest log variance of real days: twice their volatility
 _ELASTICITY_BEYOND = 0.5  # the power of the variance above that: no data speak for more
 _UNEXPLAINED = [3, 4, 2]  # rows of a state that are the memory of what covariates do not explain
+_MANY_STEPS = 32  # above, repeating a recorded step is quicker than taking it again
 _SMALL = 1e-4  # keeps the logarithm of an average of squares finite after a run of equal prices; 1 is a usual square
 
 
@@ -144,7 +147,8 @@ class Generator(nn.Module):
         (time + 1, assets, 5, half-lives); falling and rising squares are behind the three rows of states
         """
         assert self.guidance is not None
-        y = x - self.prepare().base_and_mean(_inside(states[:-1, :, :3]).flatten(1, 2))[1].T
+        step = self.prepare()
+        y = x - step.base_and_mean(step.inside(states[:-1, :, :3]).flatten(1, 2))[1].T
         given = self.guidance.complete(given)
         if centre:
             self.guidance.centre(y, given)
@@ -177,28 +181,21 @@ class Generator(nn.Module):
         step = self.prepare(reference)
         if given is not None and self.guidance is not None:
             given = self.guidance.complete(given.flatten(0, 1)).unflatten(0, given.shape[:2])
-        state, path = _inside(state).clone(), []
-        count, assets = state.shape[-1] * copies, len(state)
+        state, path = step.inside(state), []
         # with gradients each step needs memory of its own; without them the old state's is used again, for speed
-        run = None if torch.is_grad_enabled() else state.new_empty(len(shocks), assets, count)
+        run = None
+        if not torch.is_grad_enabled():
+            run = state.new_empty(len(shocks), len(state), state.shape[-1] * copies)
+        alike = given is None and state.device.type == "cpu" and len(shocks) > _MANY_STEPS
         for t, shock in enumerate(shocks):
+            if alike and run is not None and t > 0:
+                step.replay(state, shocks[t:], run[t:])
+                break
             now = None if given is None else given[:, t]
-            mean, scale, innovation = step.law(state, now)
-            if copies > 1:
-                state = state.repeat_interleave(copies, -1)
-                mean, scale, *law = (a.repeat_interleave(copies, 0) for a in (mean, scale, *innovation[1:]))
-                innovation, copies = Innovation(innovation.skew, *law), 1
-            y = scale * innovation.from_normal(shock(scale))
-            x = torch.add(mean.T, y.T, out=None if run is None else run[t])
+            x, state = step.advance(state, shock, now, copies if t == 0 else 1, None if run is None else run[t])
             path.append(x)
-            y, unexplained = y.T, None
-            if now is not None and self.guidance is not None:
-                y = y + self.guidance.shift(now).T  # the memory's squares are around the mean that it knows of itself
-                unexplained = y * torch.exp(-0.5 * self.guidance.explained(now))
-            terms = step.room(count).terms
-            state = remember(state, x, y, self.decay, unexplained, terms, None if run is None else state)
         run = torch.stack(path) if run is None else run
-        return run.permute(2, 0, 1), state.permute(3, 0, 1, 2)
+        return run.permute(2, 0, 1), step.outside(state)
 
 
 class _Room(NamedTuple):
@@ -215,7 +212,8 @@ class _Step:
     """One step's law; holds what is the same at every step.
 
     Inside, assets come first and paths last: batched products need the one, and numbers that are treated alike lie
-    side by side by the other. Results of shape (n, assets) are views of that.
+    side by side by the other. Results of shape (n, assets) are views of that. Averages of squares are carried with a
+    floor, as averages of squares each so much larger: that costs less than to add it before their logarithm is taken.
     """
 
     def __init__(self, net: Generator, family: InnovationFamily, share: Tensor, reference: Tensor | None) -> None:
@@ -228,18 +226,19 @@ class _Step:
         momentum = net.momentum
         mean = net.drift * (1 - momentum.sum(-1))
         nothing = torch.zeros_like
-        self.bias = torch.stack((1 - self.p, mean), -1)[..., None]
+        self.bias = torch.stack((1 - (1 + _SMALL) * self.p, mean), -1)[..., None]  # without the floor's share
         variance, mean_weights = torch.cat((own, nothing(momentum)), -1), torch.cat((nothing(own), momentum), -1)
         self.linear = torch.stack((variance, mean_weights), 1)  # (assets, 2, 3 half-lives)
         self.squares = squares
-        self.least = _SMALL * share[..., None]
+        floor = _SMALL * torch.stack((family.lower, family.upper, nothing(family.lower)), -1)
+        self.floor = floor[:, [0, 1, 2, 0, 1], None]  # (assets, 5, 1), one for each row of a state
         self.from_squares, self.from_signed = (0.5 * net.hidden[:, :squares]).mT, net.hidden[:, squares:].mT
         self.hidden_bias = net.hidden_bias.mT - self.from_squares @ share.log()[..., None]
         self.output = net.config.reach * net.output.mT
         self.elasticity = net.config.elasticity
-        self.top, self.neutral = net.top, net.neutral
+        self.top, self.neutral, self.decay = net.top, net.neutral, net.decay
         if reference is not None:
-            flat = _inside(reference).flatten(1, 2)
+            flat = self.inside(reference).flatten(1, 2)
             base = self.base_and_mean(flat)[0]
             self.top = base.log().amax(-1).detach() + _HEADROOM
             self.neutral = (self.log_variance(flat, base.log()).exp().mean(-1) / base.mean(-1)).log()
@@ -256,14 +255,59 @@ class _Step:
         given : (n, inputs) covariates
         market : (n, assets, 2, half-lives) the market's squares as every asset sees them; otherwise from the state
         """
-        found = self.law(_inside(state), given, None if market is None else _inside(market))
+        if market is not None:
+            market = _paths_last(market, self.floor.mean(0, keepdim=True))
+        found = self.law(self.inside(state), given, market)
         self.kept = _Room()  # what was found stays the caller's
         return found
+
+    def inside(self, state: Tensor) -> Tensor:
+        """Copy a state, (n, assets, 3 or 5, half-lives), to what :meth:`law` takes: with paths last and the floor."""
+        return _paths_last(state, self.floor)
+
+    def outside(self, state: Tensor) -> Tensor:
+        """Invert :meth:`inside`."""
+        return (state - self.floor[:, : state.shape[1], None]).permute(3, 0, 1, 2)
+
+    def advance(
+        self, state: Tensor, shock: Shock, given: Tensor | None = None, copies: int = 1, out: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Next returns (assets, n x copies), and the state with paths last that remembers them.
+
+        The returns are written to ``out`` if that is given, and the state over the old one.
+        """
+        mean, scale, innovation = self.law(state, given)
+        if copies > 1:
+            state = state.repeat_interleave(copies, -1)
+            mean, scale, *law = (a.repeat_interleave(copies, 0) for a in (mean, scale, *innovation[1:]))
+            innovation = Innovation(innovation.skew, *law)
+        y = scale * innovation.from_normal(shock(scale))
+        x = torch.add(mean.T, y.T, out=out)
+        y, unexplained = y.T, None
+        if given is not None and self.guided is not None:
+            guidance = self.guided.guidance
+            y = y + guidance.shift(given).T  # the memory's squares are around the mean that it knows of itself
+            unexplained = y * torch.exp(-0.5 * guidance.explained(given))
+        between = self.room(state.shape[-1]).terms
+        return x, remember(state, x, y, self.decay, unexplained, self.floor, between, None if out is None else state)
+
+    def replay(self, state: Tensor, shocks: Sequence[Shock], run: Tensor) -> None:
+        """Advance with each shock, as :meth:`advance` does, without Python between a step's operations."""
+        known = [*self.tensors(), *self.room(state.shape[-1])]
+
+        def once(state: Tensor, out: Tensor, *numbers: Tensor) -> Tensor:
+            noise = partial(shocks[0].func, *numbers[: len(shocks[0].args)])
+            return self.advance(state, noise, out=out)[0]
+
+        inputs = (state.clone(), run[0], *shocks[0].args, *known)
+        call = recorded((shocks[0].func, self.elasticity), once, inputs)
+        for out, shock in zip(run, shocks, strict=True):
+            call(state, out, *shock.args, *known)
 
     def law(
         self, state: Tensor, given: Tensor | None = None, market: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Innovation]:
-        """Do the same from a state with paths last: (assets, 3 or 5, half-lives, n)."""
+        """Do the same from a state with paths last and the floor: (assets, 3 or 5, half-lives, n)."""
         mean, log_variance, calmness = self.recall(state[:, :3].flatten(1, 2), market)
         curves = self.room(state.shape[-1]).curves
         innovation = self.family.at(calmness, None if curves is None else curves.mT)
@@ -283,13 +327,18 @@ class _Step:
 
     def base_and_mean(self, flat: Tensor, market: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Variance before the power and the network's factor, and the mean: each (assets, n)."""
-        base, mean = torch.bmm(self.linear, flat, out=self.room(flat.shape[-1]).linear).add_(self.bias).unbind(1)
+        base, mean = torch.baddbmm(self.bias, self.linear, flat, out=self.room(flat.shape[-1]).linear).unbind(1)
         if self.market.shape[-1]:
             if market is None:
                 base = base + self.market @ flat[:, : self.squares].mean(0)
             else:
                 base = base + torch.bmm(self.market[:, None], market.flatten(1, 2)).squeeze(1)
         return base, mean
+
+    def tensors(self) -> list[Tensor]:
+        """All numbers that make the law of a step, without covariates."""
+        own = [value for value in vars(self).values() if isinstance(value, Tensor)]
+        return [*own, *self.family.usual, *self.family.curves]
 
     def room(self, n: int) -> _Room:
         """Memory for what is large in a step; with gradients every step needs its own."""
@@ -304,7 +353,7 @@ class _Step:
     def log_variance(self, flat: Tensor, base: Tensor) -> Tensor:
         """Log of the variance before it is made neutral, from the state and the log of its base: -> (assets, n)."""
         room = self.room(flat.shape[-1])
-        logs = torch.add(flat[:, : self.squares], self.least, out=room.logs).log_()
+        logs = torch.log(flat[:, : self.squares], out=room.logs)
         hidden = torch.bmm(self.from_squares, logs, out=room.hidden)
         hidden = hidden.baddbmm_(self.from_signed, flat[:, self.squares :]).add_(self.hidden_bias).tanh_()
         correction = torch.bmm(self.output, hidden).squeeze(1)
@@ -312,6 +361,7 @@ class _Step:
         return correction.add(base, alpha=self.elasticity).sub(beyond, alpha=self.elasticity - _ELASTICITY_BEYOND)
 
 
-def _inside(state: Tensor) -> Tensor:
-    """Paths last: (n, assets, 3, half-lives) -> (assets, 3, half-lives, n)."""
-    return state.permute(1, 2, 3, 0).contiguous()
+def _paths_last(state: Tensor, floor: Tensor) -> Tensor:
+    """Copy with a floor added to each row: (n, assets, rows, half-lives) -> (assets, rows, half-lives, n)."""
+    copy = state.permute(1, 2, 3, 0).clone(memory_format=torch.contiguous_format)
+    return copy.add_(floor[:, : copy.shape[1], None])

@@ -10,7 +10,6 @@ standard normal, however volatile the market is. Days are new, while joint tails
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 from typing import NamedTuple, TypeAlias
@@ -19,8 +18,9 @@ import torch
 from scipy.stats import norm, rankdata
 from torch import Tensor, nn
 
-Shock: TypeAlias = Callable[[Tensor], Tensor]
-"""The noise of one step, given the step's conditional deviations: (n, assets) -> (n, assets)"""
+Shock: TypeAlias = partial[Tensor]
+"""The noise of one step: a function, some tensors, and what it is still to be given, the step's conditional deviations,
+(n, assets) -> (n, assets). What is no tensor is in the function."""
 
 
 class Noise(NamedTuple):
@@ -85,16 +85,10 @@ class JointNoise(nn.Module):
         """Shocks of given random numbers, one a step."""
         if self.scores.shape[1] == 1:
             return known(noise.fresh)
-        fresh = self.blur * (noise.fresh @ self.factor.T)
-        return [partial(self._near, *step) for step in zip(_steps(fresh), noise.days.unbind(1), strict=True)]
-
-    @torch.no_grad()
-    def _near(self, fresh: Tensor, day: Tensor, deviations: Tensor) -> Tensor:
-        """Blurred scores of the days, each counted among those of the market that is most like the path's."""
-        market = torch.searchsorted(self.borders, market_level(deviations))
-        scores = self.near.flatten(0, 1)[market * self.near.shape[1] + day]
-        blurred: Tensor = (scores.T.contiguous().T + fresh) / math.sqrt(1 + self.blur**2)
-        return blurred
+        spread = math.sqrt(1 + self.blur**2)
+        fresh = self.blur / spread * (noise.fresh @ self.factor.T)
+        days = self.near / spread, self.borders
+        return [partial(_near, *days, *step) for step in zip(_steps(fresh), noise.days.unbind(1), strict=True)]
 
 
 def known(noise: Tensor) -> list[Shock]:
@@ -105,6 +99,15 @@ def known(noise: Tensor) -> list[Shock]:
 def _steps(noise: Tensor) -> list[Tensor]:
     """Noise of each step, with the numbers of an asset side by side: (n, time, assets) -> (n, assets) each."""
     return [z.T for z in noise.permute(1, 2, 0).contiguous()]
+
+
+@torch.no_grad()
+def _near(near: Tensor, borders: Tensor, fresh: Tensor, day: Tensor, deviations: Tensor) -> Tensor:
+    """Blurred scores of the days, each counted among those of the market that is most like the path's."""
+    market = torch.searchsorted(borders, market_level(deviations))
+    scores = near.flatten(0, 1)[market * near.shape[1] + day]
+    blurred: Tensor = scores.T.contiguous().T + fresh
+    return blurred
 
 
 def market_level(deviations: Tensor) -> Tensor:

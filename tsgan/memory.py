@@ -26,10 +26,15 @@ def decay_factors(half_lives: Sequence[float]) -> Floats:
     return factors
 
 
-def terms(x: Tensor, y: Tensor, out: Tensor | None = None) -> Tensor:
-    """The quantities that are averaged: (assets, n) returns, and these less their mean -> (assets, 3, n)."""
+def terms(x: Tensor, y: Tensor, floor: Tensor | None = None, out: Tensor | None = None) -> Tensor:
+    """The quantities that are averaged: (assets, n) returns, and these less their mean -> (assets, 3, n).
+
+    A floor, (assets, 2 or more, 1), is what is added to the squares.
+    """
     down, up = y.clamp(max=0), y.clamp(min=0)
-    return torch.stack((down * down, up * up, x), dim=1, out=out)
+    floor = y.new_zeros(1, 2, 1) if floor is None else floor
+    squares = torch.addcmul(floor[:, 0], down, down), torch.addcmul(floor[:, 1], up, up)
+    return torch.stack((*squares, x), dim=1, out=out)
 
 
 def remember(
@@ -38,6 +43,7 @@ def remember(
     y: Tensor,
     decay: Tensor,
     unexplained: Tensor | None = None,
+    floor: Tensor | None = None,
     between: Tensor | None = None,
     out: Tensor | None = None,
 ) -> Tensor:
@@ -50,11 +56,12 @@ def remember(
     x, y : (assets, n) standardised returns of the step, and these less their mean
     decay : (3, half-lives)
     unexplained : (assets, n) y without what covariates explain of its size; None takes y
+    floor : (assets, 2 or more, 1) what the squares in the state are raised by; nothing by default
     between, out : memory for the terms and for the new state, which may be the old one's; new memory by default
     """
-    new = terms(x, y, between)
+    new = terms(x, y, floor, between)
     if state.shape[1] > new.shape[1]:
-        new = torch.cat((new, terms(x, y if unexplained is None else unexplained)[:, :2]), 1)
+        new = torch.cat((new, terms(x, y if unexplained is None else unexplained, floor)[:, :2]), 1)
         decay = torch.cat((decay, decay[:2]))
     taken: Tensor = torch.lerp(new.unsqueeze(2), state, decay[..., None], out=out)
     return taken

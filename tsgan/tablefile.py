@@ -13,8 +13,11 @@ import io
 import json
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from tsgan.paths import Kind, Paths
 
 _VALUES = 2**20  # of a part: a row group of a sensible size, some 100 MB while it is written
+_SECONDS = 1.0  # between notes of where a part ends: seeing each of them on the disk would take as long as its numbers
 
 
 class TableFile:
@@ -55,8 +59,8 @@ class TableFile:
                 self._add_csv(table, file)
             else:
                 self._add_parquet(table, file)
-        self.paths += len(part)
-        self.ends.append(self.path.stat().st_size)
+        end = self.path.stat().st_size
+        self.paths, self.ends = self.paths + len(part), [*self.ends, end]  # at once: an interruption notes both
 
     def finish(self) -> None:
         """Make one table of the parts; nothing can be added to it."""
@@ -88,8 +92,8 @@ class TableFile:
         with (
             tempfile.TemporaryDirectory() as elsewhere,
             pa.OSFile(os.path.join(elsewhere, "begun"), "wb") as sink,
-            # only these: a dictionary of prices, nearly all different, is built and given up again
-            ParquetWriter(sink, table.schema, use_dictionary=["path", "date"]) as writer,
+            # dictionaries take half of the time, and compression makes as little of runs of numbers without them
+            ParquetWriter(sink, table.schema, use_dictionary=False) as writer,
         ):
             os.dup2(file.fileno(), sink.fileno())
             writer.write_table(table)
@@ -123,7 +127,8 @@ def write_resumable(
 ) -> Conditioning | None:
     """Write paths while they are drawn; the file appears under its name only when it is complete.
 
-    Interrupted, killed or out of disk, this leaves the parts that are complete; after any other error nothing.
+    Interrupted, killed or out of disk, this leaves the parts that are complete, killed those of a second before; after
+    any other error nothing.
 
     Parameters
     ----------
@@ -159,17 +164,23 @@ def write_resumable(
                 with partial.open("ab") as file:
                     file.truncate(table.ends[-1] if table.ends else 0)
                 report(table.paths)
+                due = 0.0
                 for part in _in_parts(chunks):
                     table.add(part)
-                    flush(partial)
                     conditioning = part.conditioning
-                    _note(log, digest, table, conditioning)
+                    if time.monotonic() >= due:
+                        flush(partial)
+                        _note(log, digest, table, conditioning)
+                        due = time.monotonic() + _SECONDS
                     report(table.paths)
                 table.finish()
                 flush(partial)
                 os.replace(partial, target)
             except BaseException as error:
                 if isinstance(error, KeyboardInterrupt | OSError | MemoryError) and table.paths:
+                    with suppress(OSError):  # an older note stays good
+                        flush(partial)
+                        _note(log, digest, table, conditioning)
                     error.add_note(f"the same command with --resume goes on from {partial}")
                 else:
                     partial.unlink(missing_ok=True)
@@ -233,12 +244,23 @@ def _in_parts(chunks: Iterable[Paths]) -> Iterator[Paths]:
     waiting: Paths | None = None
     for chunk in chunks:
         size = max(1, _VALUES // (chunk.length * len(chunk.columns)))
-        waiting = chunk if waiting is None else waiting.followed_by(chunk)
-        while waiting is not None and len(waiting) >= size:
-            yield waiting.between(0, size)
-            waiting = waiting.between(size, len(waiting)) if len(waiting) > size else None
+        for start, stop in _cuts(len(chunk), size, 0 if waiting is None else len(waiting)):
+            piece = chunk.between(start, stop)
+            waiting = piece if waiting is None else waiting.followed_by(piece)
+            if len(waiting) == size:
+                yield waiting
+                waiting = None
     if waiting is not None:
         yield waiting
+
+
+def _cuts(count: int, size: int, waiting: int) -> Iterator[tuple[int, int]]:
+    """Where to cut so many paths, of which the first ones complete the part that some already wait for.
+
+    >>> list(_cuts(10, 4, 1))
+    [(0, 3), (3, 7), (7, 10)]
+    """
+    return pairwise([0, *range(size - waiting, count, size), count])
 
 
 def _table(paths: Paths, kind: Kind) -> pa.Table:

@@ -51,10 +51,10 @@ def read_config(path: Path | None) -> Config:
         return Config()
     try:
         return Config.from_dict(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not a TOML file: {error}") from error
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
+    except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, a number of 5,000 digits, too many brackets
+        raise ConfigError(f"{path} is not a TOML file that can be read: {error}") from error
 
 
 def load_model(path: Path, device: str = "auto") -> TSGAN:

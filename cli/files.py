@@ -55,10 +55,10 @@ def read_config(path: Path | None, **training: Any) -> Config:
         try:
             tables = tomllib.loads(path.read_text(encoding="utf-8"))
             Config.from_dict(tables)
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path} is not a TOML file: {error}") from error
         except ConfigError as error:
             raise ConfigError(f"{path}: {error}") from error
+        except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, a number of 5,000 digits, too many brackets
+            raise ConfigError(f"{path} is not a TOML file that can be read: {error}") from error
     given = {name: value for name, value in training.items() if value is not None}
     return Config.from_dict({**tables, "training": {**tables.get("training", {}), **given}})
 

@@ -211,7 +211,7 @@ def require_numbers(frame: pd.DataFrame) -> None:
     others = f" ({counted(len(found), 'column')} like this in all)" if len(found) > 1 else ""
     remedy = f"choose the columns that hold prices with {_columns_option(names)}" if names else "check the table"
     raise DataError(
-        f"column {str(frame.columns[position])!r} holds {value!r} on {iso(frame.index[row])} (row {row + 1}), "
+        f"column {str(frame.columns[position])!r} holds {shown(value)} on {iso(frame.index[row])} (row {row + 1}), "
         f"expected a price{others}; {_comma_hint(value)}{remedy}"
     )
 
@@ -450,6 +450,12 @@ def iso(date: Any) -> str:
     if stamp == stamp.normalize():
         return str(stamp)[:10]
     return stamp.isoformat(timespec="auto" if stamp.second or stamp.microsecond else "minutes")
+
+
+def shown(value: object) -> str:
+    """Return a value as a sentence shows it, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:79]}…"
 
 
 def counted(number: int, noun: str) -> str:

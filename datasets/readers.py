@@ -27,6 +27,7 @@ from tsgan.datasets.checks import (
     iso,
     naive_dates,
     require_numbers,
+    shown,
     warn,
     with_ordered_dates,
 )
@@ -42,6 +43,7 @@ ADJUSTED_NAMES = ("adj close", "adjclose", "adjusted close")
 CLOSE_NAMES = (*ADJUSTED_NAMES, "close", "close last")
 PRICE_NAMES = (*CLOSE_NAMES, "price", "last", "value")
 BAR_NAMES = frozenset({"open", "high", "low", "volume"})
+LONGEST_NAME = 200  # characters; more are no name, and no sentence could show them
 MISSING_MARKS = [".", "-", "--", "ND", "n.a."]  # FRED, exports by hand, the Federal Reserve; beside those pandas knows
 
 
@@ -229,13 +231,21 @@ def _header(cells: list[list[str]], path: Path) -> tuple[pd.Index[Any], int]:
     """Return the column names and the number of lines that they take."""
     first = [cell.strip() for cell in cells[0]]
     if _is_date_text(first[0]):
-        raise DataError(f"{path} has no header: its first line begins with {first[0]!r}; add one, such as Date,SPY,QQQ")
+        raise DataError(
+            f"{path} has no header: its first line begins with {shown(first[0])}; add one, such as Date,SPY,QQQ"
+        )
     depth = 3 if _is_yfinance(cells) else 1
     width = max(len(row) if any(row[len(first) :]) else 0 for row in cells[depth:]) if len(cells) > depth else 0
     if width > len(first):
         raise DataError(
             f"{path} has {counted(len(first), 'column name')}, but {width} values in a row; "
             "begin with one line that names every column"
+        )
+    long = next((i for i, name in enumerate(first) if len(name) > LONGEST_NAME), None)
+    if long is not None:
+        raise DataError(
+            f"{path} names column {long + 1} with {len(first[long]):,} characters, {shown(first[long])}; expected a "
+            f"header of names of up to {LONGEST_NAME}, such as Date,SPY,QQQ"
         )
     if depth == 1:
         return pd.Index([name or f"Unnamed: {i}" for i, name in enumerate(first)], dtype=object), 1
@@ -407,7 +417,7 @@ def _date_position(table: pd.DataFrame) -> int:
 
 def _example(column: pd.Series[Any]) -> str:
     present = column.dropna()
-    return repr(str(present.iloc[0])) if len(present) else "nothing"
+    return shown(str(present.iloc[0])) if len(present) else "nothing"
 
 
 def _holds_dates(column: pd.Series[Any], name: str) -> bool:
@@ -432,14 +442,22 @@ def _parsed(column: pd.Series[Any]) -> pd.DatetimeIndex:
         row = int(np.argmax(column.isna().to_numpy())) + 1
         raise DataError(f"row {row} has prices but no date in column {str(column.name)!r}; every row needs a date")
     if pd.api.types.is_numeric_dtype(column.dtype):
-        return _from_numbers(column.astype("int64"))
+        return _from_numbers(column)
     if isinstance(column.dtype, pd.StringDtype) or isinstance(column.iloc[0], str):
         return _from_text(column.astype("str").str.strip())
     return naive_dates(pd.Index(column))
 
 
-def _from_numbers(numbers: pd.Series[int]) -> pd.DatetimeIndex:
+def _from_numbers(column: pd.Series[Any]) -> pd.DatetimeIndex:
     """Return the dates of whole numbers: YYYYMMDD, or seconds, ms, us or ns since 1970."""
+    beyond = ~(column.astype("float64").abs() < 2.0**63)
+    if beyond.any():
+        row = int(np.argmax(beyond.to_numpy()))
+        raise DataError(
+            f"column {str(column.name)!r} holds {column.iloc[row]:g} (row {row + 1}), which is no date; "
+            "write ISO dates such as 2017-03-02"
+        )
+    numbers = column.astype("int64")
     if numbers.between(18_000_101, 22_001_231).all():
         return _strictly(numbers.astype("str"), ["%Y%m%d"])
     size = float(numbers.abs().max())
@@ -477,7 +495,7 @@ def _day_comes_first(text: pd.Series[str]) -> bool:
     first, second = (pd.to_numeric(parts[i]).max() > 12 for i in (0, 1))
     if first == second:
         reason = "contradict each other" if first else "may be day/month or month/day"
-        raise DataError(f"dates such as {text.iloc[0]!r} {reason}; write ISO dates such as 2017-03-02")
+        raise DataError(f"dates such as {shown(text.iloc[0])} {reason}; write ISO dates such as 2017-03-02")
     return bool(first)
 
 
@@ -487,8 +505,8 @@ def _strictly(text: pd.Series[str], formats: list[str]) -> pd.DatetimeIndex:
     if parsed.isna().any():
         row = int(np.argmax(parsed.isna().to_numpy()))
         raise DataError(
-            f"column {str(text.name)!r} holds {text.iloc[row]!r} (row {row + 1}), which is not a date like the others; "
-            "write ISO dates such as 2017-03-02"
+            f"column {str(text.name)!r} holds {shown(text.iloc[row])} (row {row + 1}), which is not a date like the "
+            "others; write ISO dates such as 2017-03-02"
         )
     return pd.DatetimeIndex(parsed)
 

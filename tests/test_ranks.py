@@ -15,6 +15,7 @@ import torch
 
 from tsgan import TSGAN, Config, ConfigError, TrainingError
 from tsgan.config import GeneratorConfig, WarmStartConfig
+from tsgan.covariates import Inputs
 from tsgan.fitting import Fit, fit_laws
 from tsgan.ranks import ALONE, Ranks, on_devices
 from tsgan.training import Record
@@ -43,9 +44,9 @@ def test_alone_everything_is_ones_own() -> None:
     assert torch.equal(x, before)
 
 
-def fit_on(count: int, returns: np.ndarray = RETURNS, **training: object) -> Fit:
+def fit_on(count: int, returns: np.ndarray = RETURNS, given: Inputs | None = None, **training: object) -> Fit:
     with on_devices(CPU, count) as ranks:
-        return fit_laws(returns, TINY.with_training(**training), [4], 0, CPU, lambda _: None, None, ranks)
+        return fit_laws(returns, TINY.with_training(**training), [4], 0, CPU, lambda _: None, given, ranks)
 
 
 def curve(fit: Fit) -> np.ndarray:
@@ -54,12 +55,18 @@ def curve(fit: Fit) -> np.ndarray:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("count", "critic", "assets"), [(2, "conv", 1), (3, "both", 2)])
-def test_the_loss_curve_and_the_law_are_those_of_one_process(count: int, critic: str, assets: int) -> None:
+@pytest.mark.parametrize(("count", "critic", "assets", "covariates"), [(2, "conv", 1, 1), (3, "both", 2, 0)])
+def test_the_loss_curve_and_the_law_are_those_of_one_process(
+    count: int, critic: str, assets: int, covariates: int
+) -> None:
     pytest.importorskip("lightning_fabric")
-    returns = np.random.default_rng(1).standard_t(5, (400, assets)) * 0.01
+    rng = np.random.default_rng(1)
+    returns = rng.standard_t(5, (400, assets)) * 0.01
+    # one category of two each day, and the mark of what is known
+    day = rng.integers(2, size=400)
+    given = Inputs(np.stack((day, 1 - day, np.ones(400)), axis=1), (3,)) if covariates else None
     before = torch.get_num_threads(), dict(os.environ)
-    one, several = (fit_on(size, returns, critic=critic) for size in (1, count))
+    one, several = (fit_on(size, returns, given, critic=critic) for size in (1, count))
     assert (torch.get_num_threads(), dict(os.environ)) == before
     assert not torch.distributed.is_initialized()
     assert len(curve(one)) == 4
@@ -102,7 +109,7 @@ SCRIPT = """
 
     with Path("runs").open("a") as file:
         file.write("once ")
-    prices = pd.read_pickle("prices.pkl")
+    prices = pd.read_parquet("prices.parquet")
     config = Config(warm_start=WarmStartConfig(steps=20)).with_training(steps=2)
     model = TSGAN(config=config, random_state=0, device="cpu", devices=int(sys.argv[1])).fit(prices)
     model.save("model.tsgan")
@@ -116,7 +123,7 @@ def test_a_script_runs_once_without_a_guard(devices: int, prices: pd.DataFrame, 
     if devices > 1:
         pytest.importorskip("lightning_fabric")
     (tmp_path / "script.py").write_text(textwrap.dedent(SCRIPT))
-    prices.to_pickle(tmp_path / "prices.pkl")
+    prices.to_parquet(tmp_path / "prices.parquet")
     run = subprocess.run(
         [sys.executable, "script.py", str(devices)], cwd=tmp_path, capture_output=True, text=True, check=False
     )

@@ -35,6 +35,7 @@ RECENT_WEEKS = 104  # an exchange that changed its hours goes on with the new on
 LONG_BAR_DAYS = 4.0  # a larger median spacing is not a weekly pattern of several slots
 TRADING_WEEKS = 252 / 5  # weeks a year that an exchange with holidays trades
 ALL_WEEKS = 365 / 7  # weeks a year of a market that never closes
+MOST_SLOTS = 2**21  # bars a week that a model file may declare; one a second is 604,800
 LAST_YEAR = 9999  # ISO 8601 dates have four digits for the year
 LAST_SESSION = pd.Timestamp("2200-12-31")  # for exchanges whose holidays follow rules without an end
 
@@ -167,19 +168,39 @@ class Calendar:
         Raises
         ------
         ModelFileError
-            If the calendar is of a kind that this version does not know.
+            If the calendar is of a kind that this version does not know, or is impossible.
         """
         rule: Rule
-        match values["kind"]:
-            case "week":
-                rule = WeeklyPattern(_from_runs(values["runs"]))
-            case "months":
-                rule = MonthPattern(values["step"], values["phase"], values["day"])
-            case "step":
-                rule = FixedStep(values["step"], values["regular"])
-            case kind:
-                raise ModelFileError(f"unknown kind of calendar {kind!r}; it was written by a newer version of tsgan")
-        return cls(rule, values["unit"], values["exchange"])
+        match values:
+            case {"kind": "week", "runs": runs} if _are_runs(runs):
+                rule = WeeklyPattern(_from_runs(runs))
+            case {"kind": "months", "step": int(step), "phase": int(phase), "day": day} if day in MONTH_DAYS:
+                rule = MonthPattern(step, phase, day)
+            case {"kind": "step", "step": int(step), "regular": bool(regular)}:
+                rule = FixedStep(step, regular)
+            case {"kind": "week" | "months" | "step"}:
+                raise ModelFileError(f"no calendar is {values!s:.100}")
+            case _:
+                kind = repr(values.get("kind"))
+                raise ModelFileError(
+                    f"unknown kind of calendar {kind:.100}; it was written by a newer version of tsgan"
+                )
+        calendar = cls(rule, values.get("unit", ""), values.get("exchange"))
+        if not calendar._is_possible():
+            raise ModelFileError(f"no calendar is {values!s:.100}")
+        return calendar
+
+    def _is_possible(self) -> bool:
+        """Whether `infer_calendar` can have made it."""
+        if self.unit not in [*TICKS_PER_SECOND] or not (self.exchange is None or isinstance(self.exchange, str)):
+            return False
+        match self.rule:
+            case WeeklyPattern(slots):
+                return slots[0] >= 0 and slots[-1] < 7 * self._day and all(a < b for a, b in pairwise(slots))
+            case MonthPattern(step, phase, _):
+                return 0 <= phase < step <= 12 * LAST_YEAR
+            case FixedStep(step):
+                return 0 < step <= LAST_YEAR * 366 * self._day
 
     @property
     def _day(self) -> int:
@@ -458,6 +479,16 @@ def _to_runs(slots: tuple[int, ...]) -> list[list[int]]:
         else:
             runs.append([slot, 0, 1])
     return runs
+
+
+def _are_runs(runs: object) -> bool:
+    """Whether these are runs of whole numbers, of which not too many would come."""
+    if not isinstance(runs, list) or not runs:
+        return False
+    if not all(isinstance(run, list) and len(run) == 3 and all(type(n) is int for n in run) for run in runs):
+        return False
+    counts: list[int] = [count for _, _, count in runs]
+    return min(counts) > 0 and sum(counts) <= MOST_SLOTS
 
 
 def _from_runs(runs: Iterable[Iterable[int]]) -> tuple[int, ...]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import math
 import numbers
+import sys
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
@@ -206,7 +206,7 @@ class Config:
 
 def _section(default: Any, section: str, values: Any) -> Any:
     if not isinstance(values, dict):
-        raise ConfigError(f"[{section}] must be a table of settings, not {values!r}")
+        raise ConfigError(f"[{section}] must be a table of settings, not {values!r:.100}")
     for name, value in values.items():
         _known(name, [f.name for f in fields(default)], f"setting in [{section}]")
         _typed(section, name, value, getattr(default, name))
@@ -220,7 +220,8 @@ def _with_preset(values: dict[str, Any]) -> dict[str, Any]:
 
 def _typed(section: str, name: str, value: Any, default: Any) -> None:
     def number(v: Any) -> bool:
-        return isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v)
+        # a whole number may have more digits than a float can
+        return isinstance(v, int | float) and not isinstance(v, bool) and abs(v) <= sys.float_info.max
 
     if isinstance(default, tuple):
         fits, kind = isinstance(value, list | tuple) and all(number(v) for v in value), "a list of numbers"
@@ -231,7 +232,7 @@ def _typed(section: str, name: str, value: Any, default: Any) -> None:
     else:
         fits, kind = isinstance(value, str), "text"
     if not fits:
-        raise ConfigError(f"{name} in [{section}] must be {kind}, not {value!r}")
+        raise ConfigError(f"{name} in [{section}] must be {kind}, not {value!r:.100}")
 
 
 def _known(name: str, names: Any, kind: str) -> None:
@@ -239,12 +240,12 @@ def _known(name: str, names: Any, kind: str) -> None:
         return
     close = difflib.get_close_matches(name, list(names), 1)
     hint = f"did you mean {close[0]!r}? " if close else ""
-    raise ConfigError(f"there is no {kind} called {name!r}; {hint}possible: {', '.join(names)}")
+    raise ConfigError(f"there is no {kind} called {name!r:.100}; {hint}possible: {', '.join(names)}")
 
 
 def _require(holds: bool, config: Any, name: str, expected: str) -> None:
     if not holds:
-        raise ConfigError(f"{name} must be {expected}, not {getattr(config, name)!r}")
+        raise ConfigError(f"{name} must be {expected}, not {getattr(config, name)!r:.100}")
 
 
 def check_whole(name: str, value: object, least: int = 1) -> None:

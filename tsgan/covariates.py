@@ -8,6 +8,7 @@ block is 0 where it is not.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
@@ -16,7 +17,7 @@ import pandas as pd
 from scipy.stats import skew
 
 from tsgan.datasets.checks import warn
-from tsgan.errors import ConfigError, DataError
+from tsgan.errors import ConfigError, DataError, ModelFileError
 from tsgan.events import FACTS
 from tsgan.returns import Floats
 
@@ -66,6 +67,17 @@ class Covariate(NamedTuple):
         numbers = np.log(numbers) if in_logs else numbers
         least, most = float(known.min()), float(known.max())
         return cls(name, None, in_logs, float(numbers.mean()), float(numbers.std()), least, most)
+
+    def is_possible(self) -> bool:
+        """Whether :meth:`learn` can have made it."""
+        values: list[Any] = list(self)  # of any types
+        name, categories, in_logs, *numbers = values
+        if not isinstance(name, str) or not isinstance(in_logs, bool):
+            return False
+        if categories is not None:
+            texts = isinstance(categories, list) and all(isinstance(text, str) for text in categories)
+            return texts and 2 <= len(set(categories)) == len(categories) <= _MANY
+        return all(isinstance(x, int | float) and abs(x) <= sys.float_info.max for x in numbers) and self.deviation > 0
 
     @property
     def inputs(self) -> int:
@@ -161,8 +173,22 @@ class Covariates(NamedTuple):
 
     @classmethod
     def from_list(cls, values: list[list[Any]]) -> Self:
-        """Invert :meth:`to_list`."""
-        return cls(tuple(Covariate(*value) for value in values))
+        """Invert :meth:`to_list`.
+
+        Raises
+        ------
+        ModelFileError
+            These are no covariates that :meth:`learn` can have learned.
+        """
+        if not all(isinstance(value, list) and 2 <= len(value) <= len(Covariate._fields) for value in values):
+            raise ModelFileError("covariates in its text are of another type")
+        each = tuple(Covariate(*value) for value in values)
+        for covariate in each:
+            if not covariate.is_possible():
+                raise ModelFileError(f"no covariate is learned as {list(covariate)!s:.100}")
+        if len(each) > _MOST or len({covariate.name for covariate in each}) < len(each):
+            raise ModelFileError(f"{len(each)} covariates; expected at most {_MOST} of different names")
+        return cls(each)
 
     def to_list(self) -> list[list[Any]]:
         """Plain values for JSON."""

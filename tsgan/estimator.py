@@ -21,6 +21,7 @@ from tsgan.calendars import Calendar, infer_calendar, iso
 from tsgan.conditioning import Conditioning, Reach, reach_each, with_trend
 from tsgan.conditions import Condition, understand
 from tsgan.config import Config, check_whole
+from tsgan.contents import Contents, check_law, fill
 from tsgan.continuation import check_continues, new_returns
 from tsgan.covariates import Covariates, known_at
 from tsgan.datasets import check_prices
@@ -458,27 +459,24 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         """
         tensors, document = read_model(path)
         target = resolve_device(device)
+        if "generator.guidance.neutral" in tensors:
+            raise ModelFileError(f"{path} has covariates of an earlier tsgan, whose law was another; fit it again")
         try:
-            config = Config.from_dict(document["config"])
-            model = cls(config=config, device=device, **document["parameters"])
-            columns, returns = document["columns"], tensors.pop("returns").numpy()
-            dates = pd.DatetimeIndex(tensors.pop("dates").numpy().astype("datetime64[us]"), name="date")
-            last_price = tensors.pop("last_price").numpy()
-            covariates = Covariates.from_list(document.get("covariates", []))  # older files have none
-            model.condition_on = covariates.names or None
-            inputs = tensors.pop("covariates", torch.zeros((len(dates), 0))).double().numpy()
-            if "generator.guidance.neutral" in tensors:
-                raise ModelFileError(f"{path} has covariates of an earlier tsgan, whose law was another; fit it again")
-            generator, _ = build(len(columns), config, 0, target, covariates.blocks)
-            generator.load_state_dict(_with_prefix(tensors, "generator."))
-            days = _with_prefix(tensors, "noise.")
-            noise = JointNoise(days["scores"], days["levels"], config.generator.blur, config.generator.neighbours)
-            noise.load_state_dict(days)
-            fit = {"fitted_rows": len(dates), **document["fit"]}  # files of before `update` do not say it
-            law = Law(generator, noise.to(target), Scaling.of(returns[: fit["fitted_rows"] - 1], generator))
-            calendar = Calendar.from_dict(document["calendar"])
-            model._set(law, returns, dates, last_price, columns, calendar, covariates, inputs, fit)
-        except (KeyError, RuntimeError, TypeError, ConfigError) as error:
+            held = Contents.of(tensors, document)
+            model = cls(config=held.config, device=device, **held.parameters)
+            model.condition_on = held.covariates.names or None
+            generator, _ = build(len(held.columns), held.config, 0, target, held.covariates.blocks)
+            fill(generator, held.generator)
+            with np.errstate(all="ignore"):  # what comes of the numbers is looked at instead
+                blur, neighbours = held.config.generator.blur, held.config.generator.neighbours
+                noise = JointNoise(held.noise["scores"], held.noise["levels"], blur, neighbours)
+                fill(noise, held.noise)
+                scaling = Scaling.of(held.returns[: held.fit["fitted_rows"] - 1], generator)
+                law = Law(generator, noise.to(target), scaling)
+                history = held.returns, held.dates, held.last_price
+                model._set(law, *history, held.columns, held.calendar, held.covariates, held.inputs, held.fit)
+            check_law(law, model.states_)
+        except (ModelFileError, ConfigError, RuntimeError) as error:
             raise ModelFileError(f"{path} does not hold what a model of its format holds: {error}") from error
         return model
 
@@ -662,10 +660,6 @@ def _learned(table: pd.DataFrame | None, dates: pd.DatetimeIndex) -> tuple[Covar
     aligned = known_at(table, dates)
     learned = Covariates.learn(aligned)
     return learned, learned.encode(aligned)
-
-
-def _with_prefix(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
 def _fingerprint(prices: pd.DataFrame, *more: str) -> str:

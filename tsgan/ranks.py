@@ -12,23 +12,26 @@ for the device: gloo for CPUs, NCCL for CUDA.
 from __future__ import annotations
 
 import importlib.util
+import json
 import logging
 import os
-import pickle
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 from unittest.mock import patch
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from tsgan.config import Config, check_whole
+from tsgan.covariates import Inputs
 from tsgan.errors import ConfigError, TrainingError
+from tsgan.returns import Floats
 
 if TYPE_CHECKING:
     from lightning_fabric.strategies import DDPStrategy
@@ -48,12 +51,13 @@ class Ranks:
     helpers: tuple[subprocess.Popen[bytes], ...] = ()
     """The other processes, known to the first"""
 
-    def tell(self, *task: Any) -> None:
+    def tell(self, returns: Floats, config: Config, keep: Sequence[int], seed: int, covariates: Inputs | None) -> None:
         """Send the others the arguments of a fit, in which they take part from now on."""
+        if not self.helpers:
+            return
+        given = None if covariates is None else (covariates.values.tolist(), covariates.blocks)
         for helper in self.helpers:
-            assert helper.stdin is not None
-            pickle.dump(task, helper.stdin)
-            helper.stdin.flush()
+            _send(helper.stdin, returns.tolist(), config.to_dict(), keep, seed, given)
 
     def share(self, x: Tensor) -> Tensor:
         """Rows of this process, of a number that can be divided."""
@@ -138,9 +142,7 @@ def on_devices(device: torch.device, count: int) -> Iterator[Ranks]:
             pipe = subprocess.PIPE  # a session of its own: Ctrl-C is for the first process
             helper = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment, start_new_session=True)
             helpers.append(helper)
-            assert helper.stdin is not None
-            pickle.dump((rank, count, device.type, port, threads), helper.stdin)
-            helper.stdin.flush()
+            _send(helper.stdin, rank, count, device.type, port, threads)
         for helper in helpers:
             assert helper.stdout is not None
             if helper.stdout.read(1) != _READY:
@@ -168,18 +170,23 @@ def help_out() -> None:
     """Take part in the fits of the first process until it is gone: what the others run."""
     from tsgan.fitting import fit_laws
 
-    rank, count, kind, port, threads = pickle.load(sys.stdin.buffer)
+    rank, count, kind, port, threads = json.loads(sys.stdin.buffer.readline())
     torch.set_num_threads(threads)
     sys.stdout.buffer.write(_READY)
     sys.stdout.buffer.flush()
     strategy = _join(rank, count, kind, port)
-    while True:
-        try:
-            returns, config, keep, seed, covariates = pickle.load(sys.stdin.buffer)
-        except EOFError:
-            return
-        ranks = Ranks(rank, count, strategy)
-        fit_laws(returns, config, keep, seed, strategy.root_device, lambda _: None, covariates, ranks)
+    for line in sys.stdin.buffer:
+        returns, config, keep, seed, given = json.loads(line)
+        covariates = None if given is None else Inputs(np.array(given[0]), tuple(given[1]))
+        told = np.array(returns), Config.from_dict(config), keep, seed
+        fit_laws(*told, strategy.root_device, lambda _: None, covariates, Ranks(rank, count, strategy))
+
+
+def _send(pipe: IO[bytes] | None, *values: Any) -> None:
+    """Write one line of JSON, which executes nothing where it is read; it gives back every bit of a float."""
+    assert pipe is not None
+    pipe.write(json.dumps(values).encode() + b"\n")
+    pipe.flush()
 
 
 def _join(rank: int, count: int, kind: str, port: int) -> DDPStrategy:

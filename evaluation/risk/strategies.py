@@ -7,10 +7,10 @@ Sharpe ratio say how much of the best one's is selection.
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pickle import PicklingError
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -256,7 +256,7 @@ def _over_paths(
         for figures in run(delayed(_run)(variants, part, annual) for part in parts):
             done.extend(figures)
             report("paths", len(done) / n)
-    except pickle.PicklingError as error:
+    except PicklingError as error:
         raise ConfigError(
             f"a strategy cannot be copied to other processes ({error.__cause__ or error}); use jobs=1, or let it open "
             "files and connections itself"

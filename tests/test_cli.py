@@ -28,6 +28,7 @@ from tsgan.cli.main import app
 from tsgan.cli.sample import parse_start_date, parse_start_price
 from tsgan.config import Config
 from tsgan.datasets import load
+from tsgan.diagnostics import Record
 from tsgan.errors import ConfigError, DataWarning, TrainingError
 from tsgan.files import atomic_path
 from tsgan.procedure import Progress
@@ -477,8 +478,8 @@ def test_ctrl_c_leaves_no_broken_file(tmp_path: Path) -> None:
 
 def report_all(report: Callable[[Progress], None], total: int = 400) -> None:
     for done in range(total + 1):
-        stage, wasserstein, penalty = ("warm start", None, None) if done < 100 else ("training on all rows", 0.5, 0.25)
-        report(Progress(stage, done, total, wasserstein, penalty))
+        record = Record(done, 0.5, 0.25, -1.4, 9.0) if done >= 100 else None
+        report(Progress("training on all rows" if record else "warm start", done, total, record))
 
 
 def test_plain_progress_is_a_line_every_tenth(capsys: pytest.CaptureFixture[str]) -> None:
@@ -514,11 +515,11 @@ def test_time_left_counts_from_where_the_work_began(monkeypatch: pytest.MonkeyPa
     now = 0.0
     monkeypatch.setattr("time.monotonic", lambda: now)
     clock = progress.Clock()
-    assert clock.left(Progress("resumed", 50, 100, None, None)) == ""
+    assert clock.left(Progress("resumed", 50, 100)) == ""
     now = 60.0
-    assert clock.left(Progress("resumed", 60, 100, None, None)) == "ETA 4:00"
+    assert clock.left(Progress("resumed", 60, 100)) == "ETA 4:00"
     now = 7200.0
-    assert clock.left(Progress("resumed", 100, 100, None, None)) == "in 2:00:00"
+    assert clock.left(Progress("resumed", 100, 100)) == "in 2:00:00"
 
 
 # sample ---------------------------------------------------------------------------------------------------------------

@@ -174,11 +174,11 @@ def help_out() -> None:
     strategy = _join(rank, count, kind, port)
     while True:
         try:
-            returns, config, keep, seed, covariates = pickle.load(sys.stdin.buffer)
+            returns, config, keep, seed, covariates, later = pickle.load(sys.stdin.buffer)
         except EOFError:
             return
         ranks = Ranks(rank, count, strategy)
-        fit_laws(returns, config, keep, seed, strategy.root_device, lambda _: None, covariates, ranks)
+        fit_laws(returns, config, keep, seed, strategy.root_device, lambda _: None, covariates, ranks, later)
 
 
 def _join(rank: int, count: int, kind: str, port: int) -> DDPStrategy:

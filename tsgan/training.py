@@ -7,9 +7,9 @@ other half continue the generator's own, which teaches what its free runs become
 from __future__ import annotations
 
 import copy
-import math
 import time
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 from tsgan import losses, pathwise, penalties
 from tsgan.config import TrainingConfig
+from tsgan.diagnostics import EVERY, Looks, Record
+from tsgan.failures import NOT_FINITE, Failure, find_failure
 from tsgan.generator import Generator
 from tsgan.joint import JointNoise, Noise, Shock
 from tsgan.pool import Pool
@@ -27,18 +29,13 @@ from tsgan.windows import Batch, Windows
 _READ_SECONDS = 0.5  # between two looks at the losses; a GPU waits for nobody in between
 
 
-class Record(NamedTuple):
-    """What one generator step looked like."""
+class Unread(NamedTuple):
+    """What a step found, still on the device."""
 
     step: int
-    wasserstein: float
-    """Critics' mean estimate, f(real) - f(fake), at the last critic step."""
-    penalty: float
-    """Their mean gradient penalty, unweighted."""
-    likelihood: float
-    """Mean one-step log likelihood, what anchors the generator."""
+    names: tuple[str, ...]
+    values: Tensor
     seconds: float
-    """Seconds since the start."""
 
 
 class Trained(NamedTuple):
@@ -46,8 +43,8 @@ class Trained(NamedTuple):
 
     kept: dict[int, Generator]
     """The generator before the first step, number 0, and its moving average after each of those asked for"""
-    stopped: str | None
-    """Why training ended early, or None; only what came before is kept then"""
+    stopped: Failure | None
+    """Why training ended early; only what came before is kept then"""
 
 
 @tf32(False)
@@ -62,6 +59,7 @@ def train(
     weight_decay: float,
     rng: torch.Generator,
     on_step: Callable[[Record], None],
+    looks: Looks,
     ranks: Ranks = ALONE,
 ) -> Trained:
     """Train generator and critics against each other, in place.
@@ -72,6 +70,7 @@ def train(
     keep : steps whose moving average of the generator is kept
     weight_decay : of the generator's correcting network, as in the warm start
     on_step : called with the record of every step, of several at once where they are quick
+    looks : what every few steps are looked at with
     ranks : the processes that train together, all with the same arguments; each computes its share of every batch
     """
     ranks.average(list(generator.parameters()))  # warm starts on several GPUs may differ in their last bits
@@ -79,14 +78,14 @@ def train(
     averaged = copy.deepcopy(generator)
     reference = windows.states[torch.randperm(len(windows.states), generator=rng, device=windows.x.device)[:1024]]
     pool = Pool(windows, config.critic_steps * config.batch // 2, rng)
-    critic_optimiser = torch.optim.Adam(
-        [p for critic in critics for p in critic.parameters()], config.critic_learning_rate, config.betas
-    )
+    judging = [p for critic in critics for p in critic.parameters()]
+    critic_optimiser = torch.optim.Adam(judging, config.critic_learning_rate, config.betas)
     groups = generator.parameter_groups(weight_decay)
     generator_optimiser = torch.optim.AdamW(groups, config.generator_learning_rate, config.betas)
     learned = [p for group in groups for p in group["params"]]
     warm_up = min(config.critic_warm_up // config.critic_steps, config.steps)  # not longer than the training itself
-    unread: list[tuple[int, Tensor, float]] = []
+    records: list[Record] = []
+    unread: list[Unread] = []
     start = last_read = time.perf_counter()
     for step in range(1, config.steps + 1):
         generator.fix_neutral(reference)
@@ -96,11 +95,13 @@ def train(
                 batch = windows.draw(len(fake), rng)
                 real = batch.with_future(batch.future)
                 with tf32(config.precision == "tf32"):
-                    gap, slope = critic_step(critics, critic_optimiser, real, fake, config, rng, ranks)
+                    gap, penalty, slope = critic_step(critics, critic_optimiser, real, fake, config, rng, ranks)
 
         origins = both(windows.draw(config.batch // 2, rng), pool.origins(config.batch // 2))
         origins, shocks = shared(origins, noise.draw(len(origins.past), config.future, rng), noise, ranks)
         future = pathwise.free_run(generator, origins.state, shocks, reference, given=known_ahead(origins))
+        pulls: list[Tensor] = []
+        future.register_hook(pulls.append)
         paths = origins.with_future(future)
         score = torch.stack([losses.generator_loss(judge(critic, paths, config)).mean() for critic in critics]).mean()
         tie = anchor(generator)
@@ -115,25 +116,43 @@ def train(
         if step in keep:
             kept[step] = copy.deepcopy(averaged)
             kept[step].fix_neutral(reference)
+        found = {
+            "wasserstein": -gap,
+            "penalty": penalty,
+            "likelihood": -tie.detach(),
+            "slope": slope,
+            "critic_gradient": length(judging),
+            "generator_gradient": length(learned),
+            "pull": len(paths) * pulls[0].flatten(1).norm(dim=1).mean(),
+        }
+        if step % EVERY == 0 or step in (1, config.steps) or step in keep:
+            found |= looks(generator, partial(mean_score, critics, config=config), reference)
         now = time.perf_counter()
-        unread.append((step, ranks.mean(torch.stack((-gap, slope, -tie.detach()))), now - start))
+        unread.append(Unread(step, tuple(found), ranks.mean(torch.stack(list(found.values()))), now - start))
         if ranks.size > 1 or now - last_read >= _READ_SECONDS or step == config.steps:  # several stop at the same step
             for record in read(unread):
-                if not all(map(math.isfinite, record)):
-                    why = f"training diverged at step {record.step}: Wasserstein estimate {record.wasserstein:.3g}"
-                    return Trained({k: g for k, g in kept.items() if k < record.step}, why)
-                on_step(record)
+                records.append(record)
+                failure = find_failure(records)
+                if failure is None or failure.kind != NOT_FINITE:
+                    on_step(record)
+                if failure:
+                    return Trained({k: g for k, g in kept.items() if k < failure.since}, failure)
             unread, last_read = [], now
     return Trained(kept, None)
 
 
-def read(unread: list[tuple[int, Tensor, float]]) -> list[Record]:
-    """Fetch losses from their device: the only place where training waits for it."""
-    values = torch.stack([tensors for _, tensors, _ in unread]).tolist()
+def read(unread: list[Unread]) -> list[Record]:
+    """Fetch what was found from its device: the only place where training waits for it."""
+    values = iter(torch.cat([step.values for step in unread]).tolist())
     return [
-        Record(step, wasserstein, penalty, likelihood, seconds)
-        for (step, _, seconds), (wasserstein, penalty, likelihood) in zip(unread, values, strict=True)
+        Record(step=step.step, seconds=step.seconds, **{name: next(values) for name in step.names}) for step in unread
     ]
+
+
+def length(parameters: list[nn.Parameter]) -> Tensor:
+    """Norm of the gradient in all parameters together."""
+    norm: Tensor = torch.cat([p.grad.flatten() for p in parameters if p.grad is not None]).norm()
+    return norm
 
 
 @torch.no_grad()
@@ -182,6 +201,12 @@ def judge(critic: nn.Module, paths: Tensor, config: TrainingConfig) -> Tensor:
     return scores.to(paths.dtype)
 
 
+def mean_score(critics: list[nn.Module], paths: Tensor, config: TrainingConfig) -> Tensor:
+    """Mean scores of all critics: (n, past + future, assets + inputs) -> (n,)."""
+    scores: Tensor = torch.stack([judge(critic, paths, config) for critic in critics])
+    return scores.mean(0)
+
+
 def critic_step(
     critics: list[nn.Module],
     optimiser: torch.optim.Optimizer,
@@ -190,10 +215,10 @@ def critic_step(
     config: TrainingConfig,
     rng: torch.Generator,
     ranks: Ranks = ALONE,
-) -> tuple[Tensor, Tensor]:
-    """One step of every critic on windows (n, past + future, assets + inputs); returns mean loss and mean penalty."""
+) -> tuple[Tensor, Tensor, Tensor]:
+    """One step of every critic on windows (n, past + future, assets + inputs); mean loss, penalty and gradient norm."""
     real, fake, between = map(ranks.share, (real, fake, penalties.interpolate(real, fake, rng)))
-    gap = slope = torch.zeros((), device=real.device)
+    gap = penalty = slope = torch.zeros((), device=real.device)
     step = penalties.STEPS[config.precision]
     for critic in critics:
 
@@ -202,9 +227,11 @@ def critic_step(
 
         real_score, fake_score = score(torch.cat((real, fake))).chunk(2)
         gap = gap + losses.critic_loss(real_score, fake_score).mean()
-        slope = slope + penalties.two_sided(penalties.gradient_norm(score, between, step)).mean()
+        norm = penalties.gradient_norm(score, between, step)
+        penalty = penalty + penalties.two_sided(norm).mean()
+        slope = slope + norm.detach().mean()
     optimiser.zero_grad()
-    (gap + config.penalty * slope).backward()
+    (gap + config.penalty * penalty).backward()
     ranks.average([p.grad for critic in critics for p in critic.parameters()])
     optimiser.step()
-    return gap.detach() / len(critics), slope.detach() / len(critics)
+    return gap.detach() / len(critics), penalty.detach() / len(critics), slope / len(critics)

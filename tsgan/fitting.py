@@ -17,6 +17,7 @@ from tsgan.critics import ConvCritic, LSTMCritic
 from tsgan.device import random_stream
 from tsgan.diagnostics import Looks, Record, windows_at
 from tsgan.drift import fit_drift
+from tsgan.errors import TrainingError
 from tsgan.failures import Failure, not_finite
 from tsgan.generator import Generator
 from tsgan.guidance import subsets
@@ -65,6 +66,11 @@ def fit_laws(
     covariates : what is known before each step
     ranks : the processes that make this fit together
     later : how many of the last rows are for the critics' validation estimate only; nothing is learned from them
+
+    Raises
+    ------
+    TrainingError
+        Not even the warm start is usable.
     """
     check_precision(config.training.precision, device)
     ranks.tell(returns, config, list(keep), seed, covariates, later)
@@ -80,6 +86,7 @@ def fit_laws(
     x = torch.as_tensor(returns / scaling.deviation, dtype=torch.float32, device=device)
     states = states_of(generator, returns, scaling)
     warm_start(generator, x, states[:-1], config.warm_start)
+    require_usable(generator)
     noise = joint_noise(generator, x, states[:-1])
     known = None
     if covariates:
@@ -125,6 +132,16 @@ def fit_laws(
         match_level(kept[step], x, states[:-1], noise, random_stream(seed, _LEVEL, device=device))
         laws[step] = Law(kept[step], noise, scaling)
     return Fit(laws, records, stopped)
+
+
+def require_usable(generator: Generator) -> None:
+    """Raise a TrainingError where a generator holds no finite numbers."""
+    if not all(value.isfinite().all() for value in generator.state_dict().values()):
+        raise TrainingError(
+            "training produced nothing usable: the likelihood of the returns has no finite maximum; "
+            "look at the data with `tsgan fit --dry-run` (unadjusted splits? long runs of equal prices?), "
+            "or lower learning_rate in [warm_start]"
+        )
 
 
 def _looks(

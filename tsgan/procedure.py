@@ -21,10 +21,10 @@ import torch
 from tsgan.config import Config
 from tsgan.covariates import Inputs
 from tsgan.diagnostics import Record, from_columns, to_columns
-from tsgan.errors import DataError, TrainingError, TrainingWarning
+from tsgan.errors import DataError, TrainingWarning
 from tsgan.failures import Failure
 from tsgan.files import atomic_path
-from tsgan.fitting import Fit, fit_laws
+from tsgan.fitting import Fit, fit_laws, require_usable
 from tsgan.law import Law
 from tsgan.ranks import ALONE, Ranks
 from tsgan.returns import Floats
@@ -193,11 +193,7 @@ def fit_all(
     fit = fit_laws(returns, config, [choice.steps], seed + _KEEP, device, tracker, covariates, ranks)
     _warn_of(fit, 4)
     law = fit.laws[max(fit.laws)]
-    if not all(torch.isfinite(value).all() for value in law.generator.state_dict().values()):
-        raise TrainingError(
-            "training produced nothing usable: the likelihood of the returns has no finite maximum; "
-            "look at the data with `tsgan fit --dry-run` (unadjusted splits? long runs of equal prices?)"
-        )
+    require_usable(law.generator)
     return law, fit.records, fit.stopped
 
 

@@ -46,7 +46,7 @@ def evaluate(
         typer.Option(
             "--model",
             metavar="FILE",
-            help="The model: its paths under conditions become a section.",
+            help="The model: its training and its paths under conditions become sections.",
             show_default="none",
         ),
     ] = None,

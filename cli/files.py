@@ -18,21 +18,21 @@ if TYPE_CHECKING:
     from tsgan.estimator import TSGAN
 
 
-def require_writable(out: Path, *, force: bool, suffixes: Sequence[str] = ()) -> None:
+def require_writable(out: Path, *, force: bool, suffixes: Sequence[str] = (), option: str = "--out") -> None:
     """Raise unless a file can be written to ``out``: right suffix, nothing there (or --force), a writable folder."""
     if suffixes and out.suffix not in suffixes:
         raise ConfigError(f"the format of {out} follows its suffix, which must be one of {', '.join(suffixes)}")
     if out.exists() and not out.is_file():
-        raise ConfigError(f"{out} is not a regular file; name a file to write to with --out")
+        raise ConfigError(f"{out} is not a regular file; name a file to write to with {option}")
     if out.exists() and not force:
-        raise ConfigError(f"{out} exists; replace it with --force or write elsewhere with --out")
+        raise ConfigError(f"{out} exists; replace it with --force or write elsewhere with {option}")
     folder = Path(os.path.realpath(out)).parent
     if not folder.is_dir():
         raise ConfigError(f"the folder {folder} does not exist; create it with: mkdir -p {folder}")
     try:
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        raise ConfigError(f"cannot write to the folder {folder}: {error.strerror}; use --out") from error
+        raise ConfigError(f"cannot write to the folder {folder}: {error.strerror}; use {option}") from error
 
 
 def require_folder(out: Path) -> None:

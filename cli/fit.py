@@ -2,7 +2,8 @@
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tsgan.estimator import TSGAN
+    from tsgan.logs import Listener
+    from tsgan.procedure import Progress
 
 DEFAULTS = Config().training
 
@@ -110,6 +113,16 @@ def fit(
             help="Go on from the checkpoint FILE.ckpt of an interrupted run, if any; with --each from its models.",
         ),
     ] = False,
+    log: Annotated[
+        Path | None,
+        typer.Option(
+            "--log", metavar="FILE", help="Write what every step is like, one JSON object a line.", show_default="none"
+        ),
+    ] = None,
+    tensorboard: Annotated[
+        Path | None,
+        typer.Option("--tensorboard", metavar="DIR", help="Write the same for TensorBoard.", show_default="none"),
+    ] = None,
     force: options.Force = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, say what would be done and write nothing.")
@@ -127,13 +140,18 @@ def fit(
     tsgan fit prices.csv --condition-on VIX --covariates vix.csv
     tsgan fit prices.csv --critic both --steps 300 --seed 1 --out both.tsgan
     tsgan fit prices.csv --objective cramer --critic lstm --out cramer.tsgan
+    tsgan fit prices.csv --log training.jsonl --tensorboard runs
     tsgan fit etfs.parquet --each --jobs 4 --out models
     """
     if jobs is not None and not each:
         raise ConfigError("--jobs is the number of fits at once, of which there are several with --each only")
+    if each and (log or tensorboard):
+        raise ConfigError("--log and --tensorboard follow one fit, and with --each there are several")
     out = out or Path("models" if each else "model.tsgan")
     if not each:
         require_writable(out, force=force)
+    if log:
+        require_writable(log, force=force or resume, option="--log")
     settings = read_config(config, objective=objective, critic=critic, steps=steps)
 
     from tsgan.estimator import TSGAN
@@ -165,7 +183,13 @@ def fit(
     begin = time.monotonic()
     checkpoint = out.with_name(out.name + ".ckpt")
     try:
-        with progress_on_stderr(quiet=quiet) as progress:
+        with progress_on_stderr(quiet=quiet) as shown, _logs(log, tensorboard, append=resume) as logs:
+            listeners = [listen for listen in (shown, *logs) if listen]
+
+            def progress(state: "Progress") -> None:
+                for listen in listeners:
+                    listen(state)
+
             model.fit(table, covariates=known, progress=progress, checkpoint=checkpoint, resume=resume)
     except KeyboardInterrupt as stop:
         if checkpoint.exists():
@@ -178,6 +202,18 @@ def fit(
         say_json({"out": str(out), "seconds": seconds, "verdict": model.verdict_, "model": model.describe()})
     elif not quiet:
         print(*model.verdict_, f"wrote {out}", sep="\n")
+
+
+@contextmanager
+def _logs(log: Path | None, tensorboard: Path | None, *, append: bool) -> "Iterator[list[Listener]]":
+    """Yield what writes the records of a fit to the files asked for."""
+    from tsgan import logs
+
+    with ExitStack() as files:
+        found = [files.enter_context(logs.json_lines(log, append=append))] if log else []
+        if tensorboard:
+            found.append(files.enter_context(logs.tensorboard(tensorboard)))
+        yield found
 
 
 def _fit_each(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tsgan.procedure import Progress
 
     Reporter = Callable[[Progress], None]
+
+BLOCKS = "▁▂▃▄▅▆▇█"
 
 
 @contextmanager
@@ -42,7 +44,7 @@ def share_on_stderr(*, quiet: bool) -> Iterator[Callable[[str, float], None]]:
 
         def report(stage: str, share: float) -> None:
             if reporter is not None:
-                reporter(Progress(stage, round(1000 * share), 1000, None, None))
+                reporter(Progress(stage, round(1000 * share), 1000))
 
         yield report
 
@@ -60,10 +62,10 @@ def _live_line(console: Console) -> Iterator[Reporter]:
     )
     with progress.Progress(*columns, console=console, expand=True) as bar:
         task = bar.add_task("preparing", total=None, left="", losses="")
-        clock = Clock()
+        clock, curve = Clock(), Curve()
 
         def report(state: Progress) -> None:
-            left, losses = clock.left(state), _losses(state)
+            left, losses = clock.left(state), curve.after(state)
             bar.update(task, description=state.stage, completed=state.done, total=state.total, left=left, losses=losses)
 
         yield report
@@ -104,9 +106,35 @@ class Clock:
         return f"ETA {_duration(elapsed * (state.total - state.done) / worked)}" if worked else ""
 
 
+class Curve:
+    """The critics' estimates of the Wasserstein distance in the half of a fit that is under way."""
+
+    def __init__(self) -> None:
+        self._half, self._values, self._shown = "", list[float](), ""
+
+    def after(self, state: Progress) -> str:
+        """Return the curve so far and the last values; they stay until there are others."""
+        if state.half != self._half:
+            self._half, self._values, self._shown = state.half, [], ""
+        if state.record:
+            self._values.append(state.record.wasserstein)
+            self._shown = f"{sparkline(self._values)} {_losses(state)}"
+        return self._shown
+
+
+def sparkline(values: Sequence[float], width: int = 16) -> str:
+    """Return a curve as a line of blocks, each the mean of its share of the values."""
+    shares = [values[i * len(values) // width : (i + 1) * len(values) // width] for i in range(width)]
+    means = [sum(share) / len(share) for share in shares if share]
+    low, high = min(means), max(means)
+    return "".join(BLOCKS[round((len(BLOCKS) - 1) * (mean - low) / ((high - low) or 1))] for mean in means)
+
+
 def _losses(state: Progress) -> str:
-    """Return the critic's estimate of the Wasserstein distance and the gradient penalty, where there are any."""
-    parts = (("Wasserstein", state.wasserstein), ("penalty", state.penalty))
+    """Return the critics' estimate of the Wasserstein distance and the gradient penalty, where there are any."""
+    if state.record is None:
+        return ""
+    parts = (("Wasserstein", state.record.wasserstein), ("penalty", state.record.penalty))
     return "  ".join(f"{name} {value:.3f}" for name, value in parts if value is not None)
 
 

@@ -1,6 +1,7 @@
 """Whether synthetic paths are good: measures, noise floor, controls, classical opponents, scores, report, pictures."""
 
 from tsgan.evaluation.baselines import BASELINES, Baseline, fit_baselines, fixed_forecasts
+from tsgan.evaluation.curves import training_figure
 from tsgan.evaluation.judge import Evaluation, evaluate
 from tsgan.evaluation.measures import MEASURES, Measure
 from tsgan.evaluation.plots import conditions_figure, overview
@@ -34,6 +35,7 @@ __all__ = [
     "rolling_backtest",
     "rolling_forecasts",
     "strategy_distribution",
+    "training_figure",
     "var_es",
     "write_report",
 ]

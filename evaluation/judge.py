@@ -23,6 +23,7 @@ from tsgan.evaluation.baselines import fit_baselines
 from tsgan.evaluation.conditional import Case, conditions_table, under_conditions
 from tsgan.evaluation.controls import CONTROLS
 from tsgan.evaluation.copies import Copies, copy_guard
+from tsgan.evaluation.curves import Trained
 from tsgan.evaluation.floor import Draw, Floor, Sample, noise_floor, pseudo_histories
 from tsgan.evaluation.measures import MEASURES, Floats, needs
 from tsgan.evaluation.tables import path_arrays, price_returns
@@ -60,6 +61,7 @@ class Evaluation:
     assets : names
     settings : seed, draws, command, versions, files, seconds
     conditions : paths of the model under a few conditions, where a model was given
+    training : how that model was trained, where it says so
     """
 
     table: pd.DataFrame
@@ -76,6 +78,7 @@ class Evaluation:
     assets: list[str]
     settings: dict[str, Any]
     conditions: Sequence[Case] = ()
+    training: Trained | None = None
 
     def failed(self, on: str) -> bool:
         """Whether the verdict is as bad as ``on``, "fail" or "warn"."""
@@ -135,7 +138,7 @@ def evaluate(
         Later prices that no one has seen: the ranking is made on them. Without them it is made on ``real``, where
         methods that replay the data look better than they are.
     model : TSGAN, optional
-        The fitted model of these assets, whose paths under a few conditions the report then shows.
+        The fitted model of these assets, whose training and paths under a few conditions the report then shows.
     draws : int
         Pseudo-histories of the noise floor.
     seed : int
@@ -211,6 +214,7 @@ def evaluate(
             **(settings or {}),
         },
         conditions=conditions,
+        training=Trained.of(model) if model is not None and model.training_.choosing else None,
     )
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from tsgan.errors import DataError
-from tsgan.evaluation import plots
+from tsgan.evaluation import curves, plots
 from tsgan.evaluation.conditional import Case, conditions_table
 from tsgan.evaluation.measures import acf, cross_correlation, pieces
 from tsgan.evaluation.page import (
@@ -65,7 +65,7 @@ class Evaluated(Protocol):
     The attributes: ``table`` (one row a measure and asset), ``verdict``, ``headline``, ``reasons``, ``controls``,
     ``copies``, ``ranking``, log returns ``real`` (time, assets) and ``synthetic`` (paths, length, assets),
     ``real_prices`` with dates, ``synthetic_prices`` (paths, length or length + 1, assets), ``assets``, ``conditions``
-    (paths of a model, none if there is none), ``settings``.
+    (paths of a model, none if there is none), ``training`` (that model's, if it is known), ``settings``.
     """
 
     @property
@@ -94,6 +94,8 @@ class Evaluated(Protocol):
     def assets(self) -> list[str]: ...  # noqa: D102
     @property
     def conditions(self) -> Sequence[Case]: ...  # noqa: D102
+    @property
+    def training(self) -> curves.Trained | None: ...  # noqa: D102
     @property
     def settings(self) -> dict[str, Any]: ...  # noqa: D102
 
@@ -150,6 +152,7 @@ def render(evaluation: Evaluated) -> str:
             cross_charts=_cross_charts(evaluation),
             neighbour_chart=_neighbour_chart(evaluation.copies.get("pairs") or []),
             conditions=_conditions(evaluation.conditions),
+            training=None if evaluation.training is None else _training(evaluation.training),
             notes=_listed(evaluation.settings.get("notes")),
         )
 
@@ -539,6 +542,23 @@ def _asked(row: Mapping[str, Any]) -> str:
     if low is None or high is None:
         return f"{'below' if low is None else 'above'} {as_percent(high if low is None else low)}"
     return as_percent(low) if low == high else f"{as_percent(low)} to {as_percent(high)}"
+
+
+# training -------------------------------------------------------------------------------------------------------------
+
+
+def _training(trained: curves.Trained) -> dict[str, Any]:
+    """What the section of the training holds."""
+    charts = []
+    for number, panel in enumerate(curves.PANELS):
+        with new_figure() as (figure, axes):
+            panel.draw(axes[0], trained)
+            frame(figure, axes[0])
+        drawing = inline(figure, f"t{number}", f"{panel.title}. {panel.caption}")
+        charts.append(Chart(panel.title, panel.caption, drawing))
+    failures = [failure for failure in trained.history[2:] if failure]
+    said = [f"The {failure.sentence}; {failure.advice}." for failure in failures]
+    return {"charts": charts, "headline": curves.headline(trained), "failures": said}
 
 
 def _neighbour_chart(pairs: list[tuple[Floats, Floats, float]]) -> Chart:

@@ -28,6 +28,7 @@ from tsgan.cli.main import app
 from tsgan.cli.sample import parse_start_date, parse_start_price
 from tsgan.config import Config
 from tsgan.datasets import load
+from tsgan.diagnostics import Record
 from tsgan.errors import ConfigError, DataWarning, TrainingError
 from tsgan.files import atomic_path
 from tsgan.procedure import Progress
@@ -493,8 +494,8 @@ def test_ctrl_c_leaves_no_broken_file(tmp_path: Path) -> None:
 
 def report_all(report: Callable[[Progress], None], total: int = 400) -> None:
     for done in range(total + 1):
-        stage, wasserstein, penalty = ("warm start", None, None) if done < 100 else ("training on all rows", 0.5, 0.25)
-        report(Progress(stage, done, total, wasserstein, penalty))
+        record = Record(done, 0.5, 0.25, -1.4, 9.0) if done >= 100 else None
+        report(Progress("training on all rows" if record else "warm start", done, total, record))
 
 
 def test_plain_progress_is_a_line_every_tenth(capsys: pytest.CaptureFixture[str]) -> None:
@@ -526,15 +527,22 @@ def test_live_progress_in_a_terminal() -> None:
         assert word in last
 
 
+def test_a_sparkline_follows_the_means_of_its_values() -> None:
+    assert progress.sparkline([0.0, 1.0, 2.0, 7.0]) == "▁▂▃█"
+    assert progress.sparkline([5.0]) == "▁"
+    assert progress.sparkline([0.0, 0.0, 3.5, 3.5, 7.0, 7.0], width=3) in ("▁▄█", "▁▅█")
+    assert len(progress.sparkline(list(range(1000)))) == 16
+
+
 def test_time_left_counts_from_where_the_work_began(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
     monkeypatch.setattr("time.monotonic", lambda: now)
     clock = progress.Clock()
-    assert clock.left(Progress("resumed", 50, 100, None, None)) == ""
+    assert clock.left(Progress("resumed", 50, 100)) == ""
     now = 60.0
-    assert clock.left(Progress("resumed", 60, 100, None, None)) == "ETA 4:00"
+    assert clock.left(Progress("resumed", 60, 100)) == "ETA 4:00"
     now = 7200.0
-    assert clock.left(Progress("resumed", 100, 100, None, None)) == "in 2:00:00"
+    assert clock.left(Progress("resumed", 100, 100)) == "in 2:00:00"
 
 
 # sample ---------------------------------------------------------------------------------------------------------------
@@ -677,6 +685,59 @@ def test_info(project: Project) -> None:
     assert len(text.splitlines()) < 100
     for sentence in description["verdict"]:
         assert sentence in text
+
+
+def test_info_tells_and_draws_the_training(project: Project, tmp_path: Path) -> None:
+    training = json.loads(tsgan("info", project.model, "--json").out)["training"]
+    assert training["choosing"]["step"] == [1, 2]
+    assert training["failed_choosing"] is None
+    assert "  choosing  2 steps in " in tsgan("info", project.model).out
+    picture = tmp_path / "training.png"
+    code, out, err = tsgan("info", project.model, "--plot", picture)
+    assert (code, err) == (0, "")
+    assert out.endswith(f"wrote {picture}\n")
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    for again in (picture, tmp_path / "training.txt"):
+        assert tsgan("info", project.model, "--plot", again).code == 2
+    assert tsgan("info", project.model, "--plot", picture, "--force", "--json").code == 0
+
+
+def test_a_log_grows_with_the_fit(project: Project, tmp_path: Path) -> None:
+    log = tmp_path / "training.jsonl"
+    args = ("fit", project.prices, "--steps", 2, "--out", tmp_path / "model.tsgan", "--quiet", "--log", log)
+    assert tsgan(*args) == (0, "", "")
+    records = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [record["step"] for record in records if record["half"] == "choosing"] == [1, 2]
+    assert (
+        records[0]["wasserstein"]
+        == json.loads(tsgan("info", project.model, "--json").out)["training"]["choosing"]["wasserstein"][0]
+    )
+    again = tsgan(*args, "--force")
+    assert again.code == 0
+    assert len(log.read_text().splitlines()) == len(records)
+    (tmp_path / "model.tsgan").unlink()
+    assert "training.jsonl exists; replace it with --force or write elsewhere with --log" in tsgan(*args).err
+
+
+def test_logs_that_cannot_be_get_a_sentence(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    out = tmp_path / "model.tsgan"
+    result = tsgan("fit", project.prices, "--out", out, "--tensorboard", tmp_path / "runs")
+    assert result.code == 2
+    assert "pip install 'tsgan[tensorboard]'" in result.err
+    result = tsgan("fit", project.prices, "--each", "--out", tmp_path / "models", "--log", tmp_path / "log")
+    assert result.code == 2
+    assert "--log and --tensorboard follow one fit" in result.err
+    assert files(tmp_path) == set()
+
+
+def test_a_training_that_gives_nothing_usable_exits_with_3(project: Project, tmp_path: Path) -> None:
+    settings = tmp_path / "run.toml"
+    settings.write_text("[warm_start]\nlearning_rate = 1e30\nsteps = 20\n[training]\nsteps = 2\n")
+    result = tsgan("fit", project.prices, "--config", settings, "--out", tmp_path / "model.tsgan", "--quiet")
+    assert result.code == 3
+    assert result.err.startswith("error: training produced nothing usable")
+    assert "model.tsgan" not in files(tmp_path)
 
 
 def test_evaluate_prints_a_table_a_verdict_and_writes_a_report(project: Project, tmp_path: Path) -> None:

@@ -14,10 +14,11 @@ from tsgan import TSGAN, Config, ConfigError, pathwise, penalties, training
 from tsgan.config import GeneratorConfig
 from tsgan.critics import ConvCritic, LSTMCritic
 from tsgan.device import random_stream, resolve_device
+from tsgan.diagnostics import Looks, Record, windows_at
 from tsgan.generator import Generator
 from tsgan.joint import JointNoise, known
 from tsgan.precision import autocast, tf32
-from tsgan.training import Record
+from tsgan.training import Unread
 from tsgan.windows import Windows
 
 cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
@@ -144,7 +145,7 @@ def graph(result: Tensor) -> Iterator[str]:
 def test_the_loop_does_not_wait_for_the_gpu(critic: str, monkeypatch: pytest.MonkeyPatch) -> None:
     device, read, seen = torch.device("cuda"), training.read, list[Record]()
 
-    def look(unread: list[tuple[int, Tensor, float]]) -> list[Record]:
+    def look(unread: list[Unread]) -> list[Record]:
         torch.cuda.set_sync_debug_mode("default")
         return read(unread)
 
@@ -156,6 +157,9 @@ def test_the_loop_does_not_wait_for_the_gpu(critic: str, monkeypatch: pytest.Mon
     generator.prepare()  # constants are moved to a device when they are first needed there
     x, states = torch.randn(300, 2, device=device), torch.rand(301, 2, 3, 10, device=device)
     noise = JointNoise(torch.randn(50, 2), torch.linspace(-1, 1, 50), 0.2, 0.2).to(device)
+    some = windows_at(x, states, x[:, :0], (32, 268), 32, 32)
+    assert some is not None
+    looks = Looks(x, some, some, noise, random_stream(1, device=device))
     torch.cuda.set_sync_debug_mode("error")
     try:
         kept, stopped = training.train(
@@ -169,6 +173,7 @@ def test_the_loop_does_not_wait_for_the_gpu(critic: str, monkeypatch: pytest.Mon
             10.0,
             random_stream(0, device=device),
             seen.append,
+            looks,
         )
     finally:
         torch.cuda.set_sync_debug_mode("default")

@@ -21,7 +21,7 @@ from tsgan.config import PRESETS, TrainingConfig
 from tsgan.critics import ConvCritic, LSTMCritic
 from tsgan.objectives import OBJECTIVES, Output, cramer
 from tsgan.optimisers import optimiser
-from tsgan.training import critic_loss, critic_rounds, critic_step
+from tsgan.training import critic_rounds, critic_step, critic_terms
 
 BOUNDED = ["wgan-gp", "wgan-lp", "spectral"]  # their critics' slopes are about 1, so that they estimate W1 itself
 DISTANCES = [1.0, 10.0, 100.0]
@@ -62,7 +62,7 @@ def learned(
     moves, estimates = optimiser(config.optimiser, groups, 2e-3, config.betas), []
     for _ in range(steps):
         a, b = (x[torch.randperm(len(x), generator=rng)] for x in (real, fake))
-        loss, slope = critic_loss(critic, a, b, penalties.interpolate(a, b, rng), config)
+        loss, slope, _ = critic_terms(critic, a, b, penalties.interpolate(a, b, rng), config)
         moves.zero_grad()
         (loss + config.penalty * slope).backward()
         moves.step()
@@ -137,7 +137,7 @@ def test_linear_critics_have_their_exact_penalty(name: str, penalty: Callable[[f
     weight = torch.randn(20, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     weight *= scale / weight.norm()
     real, fake, between = torch.randn(3, 6, 20, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    loss, slope = critic_loss(lambda x: (x * weight).flatten(1).sum(1), real, fake, between, settings(name))
+    loss, slope, _ = critic_terms(lambda x: (x * weight).flatten(1).sum(1), real, fake, between, settings(name))
     assert slope.item() == pytest.approx(penalty(scale))
     assert loss.item() == pytest.approx(((fake - real) * weight).sum().item() / 6)
 
@@ -277,7 +277,7 @@ def test_the_cramer_penalty_has_the_gradient_of_double_backward(
     gradients = []
     for norm in (penalties.gradient_norm, lambda score, x, step: penalties.gradient_norm_exact(score, x)):
         monkeypatch.setattr(penalties, "gradient_norm", norm)
-        slope = critic_loss(lambda x: critic(x[:, 48:], x[:, :48]), real, fake, between, config)[1]
+        slope = critic_terms(lambda x: critic(x[:, 48:], x[:, :48]), real, fake, between, config)[1]
         found = torch.autograd.grad(slope, list(critic.parameters()), allow_unused=True, materialize_grads=True)
         gradients.append(torch.cat([gradient.flatten() for gradient in found]))
     assert (gradients[0] - gradients[1]).norm() / gradients[1].norm() < 3e-3

@@ -16,9 +16,9 @@ import torch
 from tsgan import TSGAN, Config, ConfigError, TrainingError
 from tsgan.config import GeneratorConfig, WarmStartConfig
 from tsgan.covariates import Inputs
+from tsgan.diagnostics import Record
 from tsgan.fitting import Fit, fit_laws
 from tsgan.ranks import ALONE, Ranks, on_devices
-from tsgan.training import Record
 
 CPU = torch.device("cpu")
 RETURNS = np.random.default_rng(0).standard_t(5, (400, 1)) * 0.01
@@ -134,7 +134,8 @@ def test_a_script_runs_once_without_a_guard(devices: int, prices: pd.DataFrame, 
     config = Config(warm_start=WarmStartConfig(steps=20)).with_training(steps=2)
     alone = TSGAN(config=config, random_state=0, device="cpu").fit(prices)
     curves = [
-        np.array(model.fit_["training"]["choosing"])[:, 1:4] for model in (TSGAN.load(tmp_path / "model.tsgan"), alone)
+        np.array([record[1:4] for record in model.training_.choosing])
+        for model in (TSGAN.load(tmp_path / "model.tsgan"), alone)
     ]
     assert curves[0] == pytest.approx(curves[1], abs=1e-4)
 

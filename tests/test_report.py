@@ -19,6 +19,7 @@ from tsgan.conditioning import Conditioning
 from tsgan.datasets.processes import Garch, prices
 from tsgan.evaluation import plots
 from tsgan.evaluation.conditional import Case
+from tsgan.evaluation.curves import Trained
 from tsgan.evaluation.measures import acf, cross_correlation, tail_dependence
 from tsgan.evaluation.page import VARIABLES
 from tsgan.evaluation.report import MAX_ASSETS, is_report, render, write_report
@@ -46,6 +47,7 @@ class Page:
     ranking: pd.DataFrame | None
     controls: pd.DataFrame
     conditions: Sequence[Case] = ()
+    training: Trained | None = None
     verdict: str = "warn"
     headline: str = "Nearly as close to the history as the history is to itself."
     reasons: list[str] = field(default_factory=lambda: ["Leverage is weaker than in the history."])

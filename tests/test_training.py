@@ -11,6 +11,8 @@ import torch
 
 from tsgan import Config, TrainingError, TrainingWarning, fitting, procedure, training
 from tsgan.config import TrainingConfig
+from tsgan.diagnostics import Looks, Record, windows_at
+from tsgan.failures import NOT_FINITE, not_finite
 from tsgan.fitting import Fit, build, fit_laws
 from tsgan.generator import Generator
 from tsgan.joint import JointNoise
@@ -18,7 +20,7 @@ from tsgan.law import Scaling, states_of
 from tsgan.objectives import OBJECTIVES
 from tsgan.pool import Pool
 from tsgan.selection import energy_score
-from tsgan.training import Record, Trained, train
+from tsgan.training import Trained, Unread, train
 from tsgan.warmstart import negative_log_posterior
 from tsgan.windows import Windows
 
@@ -66,8 +68,8 @@ def test_same_seed_same_bits(critic: str) -> None:
     weights = [torch.cat([p.flatten() for p in fit.laws[3].generator.parameters()]) for fit in fits]
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
-    assert all(np.isfinite(record.wasserstein) for record in fits[0].records)
     assert all(record.penalty is not None and record.penalty >= 0 for record in fits[0].records)
+    assert all(np.isfinite(record.wasserstein) for record in fits[0].records)
     assert set(fits[0].laws) == {0, 3}
 
 
@@ -96,7 +98,7 @@ def test_divergence_ends_training_and_keeps_the_warm_start() -> None:
     wild = dataclasses.replace(TINY, training=dataclasses.replace(TINY.training, critic_learning_rate=1e30))
     fit = fit_laws(RETURNS, wild, [0, 3], 0, CPU, lambda _: None)
     assert fit.stopped is not None
-    assert "diverged at step" in fit.stopped
+    assert fit.stopped.kind == NOT_FINITE
     assert 0 in fit.laws
     assert all(torch.isfinite(p).all() for p in fit.laws[0].generator.parameters())
 
@@ -111,8 +113,7 @@ def test_divergence_is_found_late_and_nothing_of_it_is_kept(monkeypatch: pytest.
     seen: list[Record] = []
     config = dataclasses.replace(TINY.training, steps=6)
     kept, stopped = train_with(config, CPU, [0, 2, 3, 6], anchor, seen.append)
-    assert stopped is not None
-    assert "diverged at step 3" in stopped
+    assert stopped == not_finite(3, "no finite likelihood")
     assert set(kept) == {0, 2}
     assert all(torch.isfinite(p).all() for p in kept[2].parameters())
     assert [record.step for record in seen] == [1, 2]
@@ -125,10 +126,11 @@ def test_the_loop_never_waits_for_its_device(
     """On the meta device a tensor from elsewhere fails, and so does every look at a value, but for the one place."""
     looks = []
 
-    def read(unread: list[tuple[int, torch.Tensor, float]]) -> list[Record]:
+    def read(unread: list[Unread]) -> list[Record]:
         looks.append(len(unread))
-        assert all(losses.is_meta for _, losses, _ in unread)
-        return [Record(step, 0.0, 0.0, 0.0, seconds) for step, _, seconds in unread]
+        assert all(step.values.is_meta for step in unread)
+        assert "validation" in unread[-1].names
+        return [Record(step.step, 0.0, 0.0, 0.0, step.seconds) for step in unread]
 
     monkeypatch.setattr(training, "read", read)
     monkeypatch.setattr(training, "_READ_SECONDS", float("inf"))
@@ -160,9 +162,12 @@ def train_with(
     noise = JointNoise(scores, torch.ones(50), 0.2, 0.2).to(device)
     rng = torch.Generator().manual_seed(0)
     critics = [critic.to(device) for critic in critics]
-    return train(
-        generator.to(device), critics, windows(blocks, device), noise, anchor, config, keep, 10.0, rng, on_step
-    )
+    some, given = windows(blocks, device), torch.zeros(len(RETURNS), sum(blocks), device=device)
+    states = torch.cat((some.states, some.states[:, :, :2]), 2) if blocks else some.states
+    batch, later = (windows_at(some.x, states, given, origins, 32, 32) for origins in ((32, 400), (500, 568)))
+    assert batch is not None
+    looks = Looks(some.x, batch, later, noise, torch.Generator().manual_seed(1))
+    return train(generator.to(device), critics, some, noise, anchor, config, keep, 10.0, rng, on_step, looks)
 
 
 def test_nothing_usable_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,6 +224,6 @@ def test_a_state_broken_by_its_last_step_is_not_kept(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(fitting, "train", broken)
     fit = fit_laws(RETURNS, TINY, [3], 0, CPU, lambda _: None)
     assert set(fit.laws) == {0}
-    assert fit.stopped == "training diverged at step 3: parameters are not finite"
-    with pytest.warns(TrainingWarning, match="diverged at step 3"):
+    assert fit.stopped == not_finite(3, "parameters are not finite")
+    with pytest.warns(TrainingWarning, match="stopped at step 3, not a number: parameters are not finite"):
         procedure.fit_all(RETURNS, procedure.Choice(3, {0: 1.0}, [], []), TINY, 0, CPU, lambda _: None)

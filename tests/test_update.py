@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from tsgan import TSGAN, DataError, DataWarning, Paths
 from tsgan.cli.main import app
+from tsgan.diagnostics import to_columns
 from tsgan.evaluation import rolling_forecasts
 from tsgan.procedure import Choice, Progress, fit_all
 from tsgan.returns import log_returns
@@ -239,11 +240,13 @@ def refitted(model: TSGAN, later: pd.DataFrame) -> TSGAN:
 def test_a_refit_is_a_fit_to_all_rows_with_the_chosen_steps(refitted: TSGAN, later: pd.DataFrame) -> None:
     assert refitted.config is not None
     cpu, seen = torch.device("cpu"), list[Progress]()
-    law, records = fit_all(refitted.returns_, Choice(1, {}, [], []), refitted.config, 0, cpu, seen.append)
+    law, records, failure = fit_all(refitted.returns_, Choice(1, {}, [], []), refitted.config, 0, cpu, seen.append)
     for name, value in law.generator.state_dict().items():
         assert torch.equal(value, refitted.law_.generator.state_dict()[name]), name
     assert np.array_equal(law.scaling.deviation, refitted.law_.scaling.deviation)
-    assert [r[:-1] for r in refitted.fit_["training"]["final"]] == [[*r[:-1]] for r in records]  # the last are seconds
+    assert failure is None
+    again, expected = refitted.fit_["training"]["final"], to_columns(records)
+    assert {**again, "seconds": 0} == {**expected, "seconds": 0}  # which differ from run to run
     assert len(records) == 1
     assert refitted.fitted_until_ == later.index[-5]
     assert refitted.describe()["fitted_rows"] == len(later) - 4

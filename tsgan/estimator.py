@@ -28,7 +28,9 @@ from tsgan.datasets import check_prices
 from tsgan.datasets.checks import naive_dates
 from tsgan.device import resolve_device, threads_for
 from tsgan.errors import ConfigError, DataError, ModelFileError
+from tsgan.failures import Failure
 from tsgan.fitting import build
+from tsgan.history import History
 from tsgan.joint import JointNoise
 from tsgan.law import Law, Scaling
 from tsgan.paths import Paths
@@ -43,6 +45,7 @@ Prices = pd.DataFrame | pd.Series
 StartPrice = float | Mapping[str, float] | pd.Series
 
 _NEAR = 5  # steps after the last known date within which prices still continue its memory
+_WARM_START = "The model is its warm start: "  # how the sentence begins that a failure of the second half is told by
 _REFITTED = "Refitted to "  # how the sentence of a refit begins, so that the next one replaces it
 
 
@@ -66,6 +69,8 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
     ----------
     verdict_ : list of str
         What held-out days said about the law, beside the classical methods.
+    training_ : History
+        Records of every adversarial step, and why training ended early if it did (:mod:`tsgan.history`).
     columns_ : list of str
         Names of the assets.
     dates_, last_price_ : DatetimeIndex and (assets,) array
@@ -120,7 +125,8 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         y : ignored, scikit-learn passes it
         covariates : frame with a DatetimeIndex and a column a covariate, numbers or categories, on any dates; what is
             known at one price is used for the return to the next, and missing values are unknown
-        progress : called with a :class:`~tsgan.procedure.Progress` again and again
+        progress : called with a :class:`~tsgan.procedure.Progress` again and again; :mod:`tsgan.logs` has some that
+            write files
         checkpoint : file that keeps what is known halfway; remove it when the model is saved
         resume : use the checkpoint if it belongs to the same data, configuration and seed
 
@@ -152,7 +158,7 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
                 choice = procedure.choose(returns, dates, config, seed, device, report, known, ranks)
                 if checkpoint:
                     procedure.save_checkpoint(checkpoint, key, choice)
-            law, records = procedure.fit_all(returns, choice, config, seed, device, report, known, ranks)
+            law, records, failure = procedure.fit_all(returns, choice, config, seed, device, report, known, ranks)
         self._set(
             law,
             returns,
@@ -166,8 +172,8 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
                 "seed": seed,
                 "steps": choice.steps,
                 "scores": {str(steps): score for steps, score in choice.scores.items()},
-                "verdict": choice.verdict,
-                "training": {"choosing": [list(r) for r in choice.records], "final": [list(r) for r in records]},
+                "verdict": [*choice.verdict, *_on_failure(failure)],
+                "training": History(choice.records, records, choice.failure, failure).to_dict(),
                 "fitted_rows": len(prices),
                 "fingerprint": _fingerprint(prices),
                 "versions": _versions(),
@@ -526,22 +532,31 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
     ) -> tuple[Law, dict[str, Any]]:
         """Fit the law to all returns with the chosen steps; the law, and what is then known about the fit."""
         fit, config, device = self.fit_, self.config or Config(), self._device()
-        choice = procedure.Choice.from_dict({**fit, "records": fit["training"]["choosing"]})
+        choice = procedure.Choice(fit["steps"], {}, [], [])  # what a fit to all rows needs of it
         known = self.covariates_.before_steps(inputs)
         with threads_for(len(self.columns_)), on_devices(device, self.devices) as ranks:
-            law, records = procedure.fit_all(returns, choice, config, fit["seed"], device, report, known, ranks)
+            law, records, failure = procedure.fit_all(
+                returns, choice, config, fit["seed"], device, report, known, ranks
+            )
+        said = [said for said in fit["verdict"] if not said.startswith((_REFITTED, _WARM_START))]
         sentence = (
             f"{_REFITTED}{len(dates):,} rows up to {iso(dates[-1])} with the steps chosen at the first fit; "
             "the verdict is that of the first fit."
         )
         return law, {
             **fit,
-            "verdict": [*(said for said in fit["verdict"] if not said.startswith(_REFITTED)), sentence],
-            "training": {**fit["training"], "final": [list(r) for r in records]},
+            "verdict": [*said, sentence, *_on_failure(failure)],
+            "training": self.training_._replace(final=records, failed_final=failure).to_dict(),
             "fitted_rows": len(dates),
             "fingerprint": None,  # it is one of prices, of which only returns are known
             "versions": _versions(),
         }
+
+    @property
+    def training_(self) -> History:
+        """Records of the training and what went wrong in it, as the model file keeps them."""
+        check_is_fitted(self, "law_")
+        return History.from_dict(self.fit_["training"])
 
     def _device(self) -> torch.device:
         device = resolve_device(self.device)
@@ -632,6 +647,10 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         except ValueError as error:
             raise ConfigError(f"start_date must be a date such as 2024-01-31, not {start_date!r}") from error
         return self.calendar_.after(first - pd.Timedelta(1, "us"), length)
+
+
+def _on_failure(failure: Failure | None) -> list[str]:
+    return [f"{_WARM_START}{failure.sentence}."] if failure else []
 
 
 def _seed(random_state: int | None) -> int:

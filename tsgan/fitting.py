@@ -15,7 +15,10 @@ from tsgan.config import Config
 from tsgan.covariates import Inputs
 from tsgan.critics import ConvCritic, LSTMCritic
 from tsgan.device import random_stream
+from tsgan.diagnostics import Looks, Record, windows_at
 from tsgan.drift import fit_drift
+from tsgan.errors import TrainingError
+from tsgan.failures import Failure, not_finite
 from tsgan.generator import Generator
 from tsgan.guidance import subsets
 from tsgan.joint import JointNoise, market_level, normal_scores
@@ -25,12 +28,12 @@ from tsgan.objectives import OBJECTIVES
 from tsgan.precision import check_precision
 from tsgan.ranks import ALONE, Ranks
 from tsgan.returns import Floats
-from tsgan.training import Record, train
+from tsgan.training import train
 from tsgan.warmstart import guide, negative_log_posterior, negative_log_posterior_given, warm_start
 from tsgan.windows import Known, Windows
 
 _REMEMBERED = 8  # subsets of covariates whose memory is kept: all of three
-_INIT, _TRAIN, _LEVEL, _GUIDE, _KNOWN = 0, 1, 2, 3, 4  # keys of the random streams of one fit
+_INIT, _TRAIN, _LEVEL, _GUIDE, _KNOWN, _LOOKS = 0, 1, 2, 3, 4, 5  # keys of the random streams of one fit
 
 
 class Fit(NamedTuple):
@@ -40,8 +43,8 @@ class Fit(NamedTuple):
     """The law after each number of adversarial steps asked for; 0 is the warm start, which is always there"""
     records: list[Record]
     """One of every step"""
-    stopped: str | None
-    """Why training ended early, or None"""
+    stopped: Failure | None
+    """Why training ended early"""
 
 
 def fit_laws(
@@ -53,6 +56,7 @@ def fit_laws(
     on_step: Callable[[Record | None], None],
     covariates: Inputs | None = None,
     ranks: Ranks = ALONE,
+    later: int = 0,
 ) -> Fit:
     """Fit on log returns and keep the law after some numbers of adversarial steps.
 
@@ -62,9 +66,18 @@ def fit_laws(
     on_step : called with None when the warm start is done, then with the record of every step
     covariates : what is known before each step
     ranks : the processes that make this fit together
+    later : how many of the last rows are for the critics' validation estimate only; nothing is learned from them
+
+    Raises
+    ------
+    TrainingError
+        Not even the warm start is usable.
     """
     check_precision(config.training.precision, device)
-    ranks.tell(returns, config, list(keep), seed, covariates)
+    ranks.tell(returns, config, list(keep), seed, covariates, later)
+    everything, all_covariates = returns, covariates
+    returns = everything[: len(everything) - later]
+    covariates = covariates.until(len(returns)) if covariates else None
     blocks = covariates.blocks if covariates else ()
     generator, critics = build(returns.shape[1], config, seed, device, blocks)
     momentum = fit_drift(returns, config.generator.half_lives, config.warm_start.momentum_scale)
@@ -74,12 +87,14 @@ def fit_laws(
     x = torch.as_tensor(returns / scaling.deviation, dtype=torch.float32, device=device)
     states = states_of(generator, returns, scaling)
     warm_start(generator, x, states[:-1], config.warm_start)
+    require_usable(generator)
     noise = joint_noise(generator, x, states[:-1])
     known = None
     if covariates:
         given = torch.as_tensor(covariates.values, dtype=torch.float32, device=device)
         guide(generator, x, states, given, config.warm_start, random_stream(seed, _GUIDE, device=device))
         known = _known(generator, x, states, given, seed)
+    looks = _looks(generator, everything, all_covariates, len(returns), scaling, noise, config, seed)
     on_step(None)
 
     records: list[Record] = []
@@ -106,17 +121,52 @@ def fit_laws(
         config.warm_start.weight_decay,
         random_stream(seed, _TRAIN, device=device),
         after_step,
+        looks,
         ranks,
     )
     broken = [step for step, g in kept.items() if step and not all(p.isfinite().all() for p in g.parameters())]
     if broken:  # by the very step after which they were kept: their losses were those before it
         kept = {step: g for step, g in kept.items() if step not in broken}
-        stopped = stopped or f"training diverged at step {min(broken)}: parameters are not finite"
+        stopped = stopped or not_finite(min(broken), "parameters are not finite")
     laws = {}
     for step in sorted(kept):
         match_level(kept[step], x, states[:-1], noise, random_stream(seed, _LEVEL, device=device))
         laws[step] = Law(kept[step], noise, scaling)
     return Fit(laws, records, stopped)
+
+
+def require_usable(generator: Generator) -> None:
+    """Raise a TrainingError where a generator holds no finite numbers."""
+    if not all(value.isfinite().all() for value in generator.state_dict().values()):
+        raise TrainingError(
+            "training produced nothing usable: the likelihood of the returns has no finite maximum; "
+            "look at the data with `tsgan fit --dry-run` (unadjusted splits? long runs of equal prices?), "
+            "or lower learning_rate in [warm_start]"
+        )
+
+
+def _looks(
+    generator: Generator,
+    returns: Floats,
+    covariates: Inputs | None,
+    end: int,
+    scaling: Scaling,
+    noise: JointNoise,
+    config: Config,
+    seed: int,
+) -> Looks:
+    """Looks from days of the training slice, which ends at a row, and from those whose future lies behind it."""
+    device, past, future = noise.scores.device, config.training.past, config.training.future
+    x = torch.as_tensor(returns / scaling.deviation, dtype=torch.float32, device=device)
+    states, given = states_of(generator, returns, scaling), x[:, :0]
+    if covariates:
+        given = torch.as_tensor(covariates.values, dtype=torch.float32, device=device)
+        with torch.no_grad():
+            states = generator.remember_unexplained(x, states, given)
+    windows = windows_at(x, states, given, (past, end - future), past, future)
+    assert windows is not None
+    later = windows_at(x, states, given, (end, len(x) - future), past, future) if len(x) > end else None
+    return Looks(x[:end], windows, later, noise, random_stream(seed, _LOOKS, device=device))
 
 
 def _known(generator: Generator, x: torch.Tensor, states: torch.Tensor, given: torch.Tensor, seed: int) -> Known:

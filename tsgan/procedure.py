@@ -20,14 +20,15 @@ import torch
 
 from tsgan.config import Config
 from tsgan.covariates import Inputs
-from tsgan.errors import DataError, TrainingError, TrainingWarning
+from tsgan.diagnostics import Record, from_columns, to_columns
+from tsgan.errors import DataError, TrainingWarning
+from tsgan.failures import Failure
 from tsgan.files import atomic_path
-from tsgan.fitting import fit_laws
+from tsgan.fitting import Fit, fit_laws, require_usable
 from tsgan.law import Law
 from tsgan.ranks import ALONE, Ranks
 from tsgan.returns import Floats
 from tsgan.selection import path_scores
-from tsgan.training import Record
 
 FEW_STEPS = 30
 _TRAIN_SHARE, _CHOOSE_SHARE = 0.70, 0.15
@@ -44,8 +45,10 @@ class Progress(NamedTuple):
     stage: str
     done: int
     total: int
-    wasserstein: float | None
-    penalty: float | None
+    record: Record | None = None
+    """Of the adversarial step that was made, if one was"""
+    half: str = ""
+    """Half of a fit: choosing, or all rows"""
 
 
 class Choice(NamedTuple):
@@ -59,10 +62,13 @@ class Choice(NamedTuple):
     """Sentences on the last slice"""
     records: list[Record]
     """Training of the candidates"""
+    failure: Failure | None = None
+    """Why it ended early"""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return {**self._asdict(), "records": [list(record) for record in self.records]}
+        failure = self.failure._asdict() if self.failure else None
+        return {**self._asdict(), "records": to_columns(self.records), "failure": failure}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
@@ -71,7 +77,8 @@ class Choice(NamedTuple):
             values["steps"],
             {int(step): score for step, score in values["scores"].items()},
             values["verdict"],
-            [Record(*record) for record in values["records"]],
+            from_columns(values["records"]),
+            Failure(**values["failure"]) if values["failure"] else None,
         )
 
 
@@ -132,10 +139,17 @@ def choose(
 
     train_end, choose_end = slices(len(returns))
     work = _work(config.training.steps)
-    tracker = _Tracker(progress, "choosing the steps", 0, 2 * work)
-    early = covariates.until(train_end) if covariates else None
+    tracker = _Tracker(progress, "choosing the steps", "choosing", 0, 2 * work)
     fit = fit_laws(
-        returns[:train_end], config, candidates(config.training.steps), seed + _CHOOSE, device, tracker, early, ranks
+        returns[:choose_end],
+        config,
+        candidates(config.training.steps),
+        seed + _CHOOSE,
+        device,
+        tracker,
+        covariates.until(choose_end) if covariates else None,
+        ranks,
+        later=choose_end - train_end,
     )
     scores = {
         steps: path_scores(law, returns[:choose_end], train_end, seed + _SCORE) for steps, law in fit.laws.items()
@@ -144,8 +158,7 @@ def choose(
     if config.training.steps < FEW_STEPS:
         message = f"{config.training.steps} adversarial steps are few: the model is little more than its warm start"
         warnings.warn(f"{message}; --steps {FEW_STEPS} or more let the critic speak", TrainingWarning, stacklevel=3)
-    if fit.stopped:
-        warnings.warn(f"{fit.stopped}; the best state before is used", TrainingWarning, stacklevel=3)
+    _warn_of(fit, 4)
     tracker.say("judging on later days", work)
     try:
         verdict = one_step_verdict(fit.laws[steps], returns, choose_end, dates)
@@ -153,7 +166,9 @@ def choose(
         verdict = [f"The last days could not be judged: {error}."]
     if covariates:
         verdict.append(_worth_of_covariates(fit.laws[steps], returns, covariates, choose_end))
-    return Choice(steps, {k: float(s.mean()) for k, s in scores.items()}, verdict, fit.records)
+    if fit.stopped:
+        verdict.append(f"While the steps were chosen, {fit.stopped.sentence}.")
+    return Choice(steps, {k: float(s.mean()) for k, s in scores.items()}, verdict, fit.records, fit.stopped)
 
 
 def fit_all(
@@ -165,8 +180,8 @@ def fit_all(
     progress: Callable[[Progress], None],
     covariates: Inputs | None = None,
     ranks: Ranks = ALONE,
-) -> tuple[Law, list[Record]]:
-    """Fit to all rows with the chosen number of steps.
+) -> tuple[Law, list[Record], Failure | None]:
+    """Fit to all rows with the chosen number of steps; after a failure the law is the warm start's.
 
     Raises
     ------
@@ -174,17 +189,19 @@ def fit_all(
         If not even the warm start gave a usable law.
     """
     before = _work(config.training.steps)
-    tracker = _Tracker(progress, "training on all rows", before, before + _work(choice.steps))
+    tracker = _Tracker(progress, "training on all rows", "all rows", before, before + _work(choice.steps))
     fit = fit_laws(returns, config, [choice.steps], seed + _KEEP, device, tracker, covariates, ranks)
-    if fit.stopped:
-        warnings.warn(f"{fit.stopped}; the best state before is used", TrainingWarning, stacklevel=3)
+    _warn_of(fit, 4)
     law = fit.laws[max(fit.laws)]
-    if not all(torch.isfinite(value).all() for value in law.generator.state_dict().values()):
-        raise TrainingError(
-            "training produced nothing usable: the likelihood of the returns has no finite maximum; "
-            "look at the data with `tsgan fit --dry-run` (unadjusted splits? long runs of equal prices?)"
-        )
-    return law, fit.records
+    require_usable(law.generator)
+    return law, fit.records, fit.stopped
+
+
+def _warn_of(fit: Fit, stacklevel: int) -> None:
+    if fit.stopped:
+        used = f"{max(fit.laws)} steps" if max(fit.laws) else "the warm start"
+        message = f"{fit.stopped.sentence}; the model goes back to {used} at most; {fit.stopped.advice}"
+        warnings.warn(message, TrainingWarning, stacklevel=stacklevel)
 
 
 def _worth_of_covariates(law: Law, returns: Floats, covariates: Inputs, first: int) -> str:
@@ -226,14 +243,13 @@ def _work(steps: int) -> int:
 class _Tracker:
     """Turns the steps of one stage into the progress of the whole fit."""
 
-    def __init__(self, progress: Callable[[Progress], None], stage: str, before: int, total: int) -> None:
-        self.progress, self.stage, self.before, self.total = progress, stage, before, total
+    def __init__(self, progress: Callable[[Progress], None], stage: str, half: str, before: int, total: int) -> None:
+        self.progress, self.stage, self.half, self.before, self.total = progress, stage, half, before, total
         self.say("warm start", before)
 
     def say(self, stage: str, done: int, record: Record | None = None) -> None:
         """Report work done, with the record of the step if there is one."""
-        wasserstein, penalty = (record.wasserstein, record.penalty) if record else (None, None)
-        self.progress(Progress(stage, done, self.total, wasserstein, penalty))
+        self.progress(Progress(stage, done, self.total, record, self.half))
 
     def __call__(self, record: Record | None) -> None:
         self.say(self.stage, self.before + _work(record.step if record else 0), record)

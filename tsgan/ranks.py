@@ -51,13 +51,15 @@ class Ranks:
     helpers: tuple[subprocess.Popen[bytes], ...] = ()
     """The other processes, known to the first"""
 
-    def tell(self, returns: Floats, config: Config, keep: Sequence[int], seed: int, covariates: Inputs | None) -> None:
+    def tell(
+        self, returns: Floats, config: Config, keep: Sequence[int], seed: int, covariates: Inputs | None, later: int
+    ) -> None:
         """Send the others the arguments of a fit, in which they take part from now on."""
         if not self.helpers:
             return
         given = None if covariates is None else (covariates.values.tolist(), covariates.blocks)
         for helper in self.helpers:
-            _send(helper.stdin, returns.tolist(), config.to_dict(), keep, seed, given)
+            _send(helper.stdin, returns.tolist(), config.to_dict(), keep, seed, given, later)
 
     def share(self, x: Tensor) -> Tensor:
         """Rows of this process, of a number that can be divided."""
@@ -176,10 +178,10 @@ def help_out() -> None:
     sys.stdout.buffer.flush()
     strategy = _join(rank, count, kind, port)
     for line in sys.stdin.buffer:
-        returns, config, keep, seed, given = json.loads(line)
+        returns, config, keep, seed, given, later = json.loads(line)
         covariates = None if given is None else Inputs(np.array(given[0]), tuple(given[1]))
         told = np.array(returns), Config.from_dict(config), keep, seed
-        fit_laws(*told, strategy.root_device, lambda _: None, covariates, Ranks(rank, count, strategy))
+        fit_laws(*told, strategy.root_device, lambda _: None, covariates, Ranks(rank, count, strategy), later)
 
 
 def _send(pipe: IO[bytes] | None, *values: Any) -> None:

@@ -18,6 +18,8 @@ from torch import Tensor, nn
 
 from tsgan import pathwise, penalties
 from tsgan.config import TrainingConfig
+from tsgan.diagnostics import EVERY, Looks, Record
+from tsgan.failures import NOT_FINITE, Failure, find_failure
 from tsgan.generator import Generator
 from tsgan.joint import JointNoise, Noise, Shock
 from tsgan.objectives import OBJECTIVES, Output
@@ -30,18 +32,13 @@ from tsgan.windows import Batch, Windows
 _READ_SECONDS = 0.5  # between two looks at the losses; a GPU waits for nobody in between
 
 
-class Record(NamedTuple):
-    """What one generator step looked like."""
+class Unread(NamedTuple):
+    """What a step found, still on the device."""
 
     step: int
-    wasserstein: float
-    """Critics' mean estimate, f(real) - f(fake), at the last critic step."""
-    penalty: float | None
-    """Their mean gradient penalty, unweighted; None where there is none."""
-    likelihood: float
-    """Mean one-step log likelihood, what anchors the generator."""
+    names: tuple[str, ...]
+    values: Tensor
     seconds: float
-    """Seconds since the start."""
 
 
 class Trained(NamedTuple):
@@ -49,8 +46,8 @@ class Trained(NamedTuple):
 
     kept: dict[int, Generator]
     """The generator before the first step, number 0, and its moving average after each of those asked for"""
-    stopped: str | None
-    """Why training ended early, or None; only what came before is kept then"""
+    stopped: Failure | None
+    """Why training ended early; only what came before is kept then"""
 
 
 @tf32(False)
@@ -65,6 +62,7 @@ def train(
     weight_decay: float,
     rng: torch.Generator,
     on_step: Callable[[Record], None],
+    looks: Looks,
     ranks: Ranks = ALONE,
 ) -> Trained:
     """Train generator and critics against each other, in place.
@@ -75,6 +73,7 @@ def train(
     keep : steps whose moving average of the generator is kept
     weight_decay : of the generator's correcting network, as in the warm start
     on_step : called with the record of every step, of several at once where they are quick
+    looks : what every few steps are looked at with
     ranks : the processes that train together, all with the same arguments; each computes its share of every batch
     """
     ranks.average(list(generator.parameters()))  # warm starts on several GPUs may differ in their last bits
@@ -82,13 +81,15 @@ def train(
     averaged = copy.deepcopy(generator)
     reference = windows.states[torch.randperm(len(windows.states), generator=rng, device=windows.x.device)[:1024]]
     pool = Pool(windows, config.critic_steps * config.batch // 2, rng)
-    objective = OBJECTIVES[config.objective]
-    judging = [{"params": [p for critic in critics for p in critic.parameters()], "weight_decay": 0.0}]
-    critic_optimiser = optimiser(config.optimiser, judging, config.critic_learning_rate, config.betas)
+    judging = [p for critic in critics for p in critic.parameters()]
+    critic_optimiser = optimiser(
+        config.optimiser, [{"params": judging, "weight_decay": 0.0}], config.critic_learning_rate, config.betas
+    )
     groups = generator.parameter_groups(weight_decay)
     generator_optimiser = optimiser(config.optimiser, groups, config.generator_learning_rate, config.betas)
     learned = [p for group in groups for p in group["params"]]
-    unread: list[tuple[int, Tensor, float]] = []
+    records: list[Record] = []
+    unread: list[Unread] = []
     start = last_read = time.perf_counter()
     for step in range(1, config.steps + 1):
         generator.fix_neutral(reference)
@@ -98,46 +99,70 @@ def train(
                 batch = windows.draw(len(fake), rng)
                 real = batch.with_future(batch.future)
                 with tf32(config.precision == "tf32"):
-                    gap, slope = critic_step(critics, critic_optimiser, real, fake, config, rng, ranks)
+                    gap, penalty, slope = critic_step(critics, critic_optimiser, real, fake, config, rng, ranks)
 
         origins = both(windows.draw(config.batch // 2, rng), pool.origins(config.batch // 2))
         origins, shocks = shared(origins, noise.draw(len(origins.past), config.future, rng), noise, ranks)
         future = pathwise.free_run(generator, origins.state, shocks, reference, given=known_ahead(origins))
+        pulls: list[Tensor] = []
+        future.register_hook(pulls.append)
         paths = origins.with_future(future)
-        mine = ranks.share(real)  # the last that the critics saw: independent of these origins
-        outputs = [partial(judge, critic, config=config) for critic in critics]
-        score = torch.stack([objective.generator_loss(output, mine, paths).mean() for output in outputs]).mean()
+        # the last real windows that the critics saw are independent of these origins
+        score = generator_score(critics, ranks.share(real), paths, config)
         tie = anchor(generator)
         generator_optimiser.zero_grad()
         (score + config.anchor * tie).backward(inputs=learned)
         ranks.average([p.grad for p in learned])
         generator_optimiser.step()
 
-        with torch.no_grad():
-            for mean, new in zip(averaged.parameters(), generator.parameters(), strict=True):
-                mean.lerp_(new, 1 - config.average)
+        follow(averaged, generator, config.average)
         if step in keep:
             kept[step] = copy.deepcopy(averaged)
             kept[step].fix_neutral(reference)
+        found = {
+            "wasserstein": -gap,
+            "likelihood": -tie.detach(),
+            **({"penalty": penalty, "slope": slope} if config.penalty else {}),
+            "critic_gradient": length(judging),
+            "generator_gradient": length(learned),
+            "pull": len(paths) * pulls[0].flatten(1).norm(dim=1).mean(),
+        }
+        if step % EVERY == 0 or step in (1, config.steps) or step in keep:
+            found |= looks(generator, partial(estimate, critics, config=config), reference)
         now = time.perf_counter()
-        unread.append((step, ranks.mean(torch.stack((-gap, slope, -tie.detach()))), now - start))
+        unread.append(Unread(step, tuple(found), ranks.mean(torch.stack(list(found.values()))), now - start))
         if ranks.size > 1 or now - last_read >= _READ_SECONDS or step == config.steps:  # several stop at the same step
             for record in read(unread):
-                if not all(value is None or math.isfinite(value) for value in record):
-                    why = f"training diverged at step {record.step}: Wasserstein estimate {record.wasserstein:.3g}"
-                    return Trained({k: g for k, g in kept.items() if k < record.step}, why)
-                on_step(record if config.penalty else record._replace(penalty=None))
+                records.append(record)
+                failure = find_failure(records)
+                if failure is None or failure.kind != NOT_FINITE:
+                    on_step(record)
+                if failure:
+                    return Trained({k: g for k, g in kept.items() if k < failure.since}, failure)
             unread, last_read = [], now
     return Trained(kept, None)
 
 
-def read(unread: list[tuple[int, Tensor, float]]) -> list[Record]:
-    """Fetch losses from their device: the only place where training waits for it."""
-    values = torch.stack([tensors for _, tensors, _ in unread]).tolist()
+@torch.no_grad()
+def follow(averaged: Generator, generator: Generator, decay: float) -> None:
+    """Move the exponential average of all parameters by one step."""
+    for mean, new in zip(averaged.parameters(), generator.parameters(), strict=True):
+        mean.lerp_(new, 1 - decay)
+
+
+def read(unread: list[Unread]) -> list[Record]:
+    """Fetch what was found from its device: the only place where training waits for it."""
+    values = iter(torch.cat([step.values for step in unread]).tolist())
     return [
-        Record(step, wasserstein, penalty, likelihood, seconds)
-        for (step, _, seconds), (wasserstein, penalty, likelihood) in zip(unread, values, strict=True)
+        Record(**{"step": step.step, "penalty": None, "seconds": step.seconds} | {k: next(values) for k in step.names})
+        for step in unread
     ]
+
+
+def length(parameters: list[nn.Parameter]) -> Tensor:
+    """Norm of the gradient in all parameters together."""
+    norm: Tensor = torch.cat([p.grad.flatten() for p in parameters if p.grad is not None]).norm()
+    return norm
 
 
 @torch.no_grad()
@@ -195,6 +220,19 @@ def judge(critic: nn.Module, paths: Tensor, config: TrainingConfig) -> Tensor:
     return scores.to(paths.dtype)
 
 
+def generator_score(critics: list[nn.Module], real: Tensor, paths: Tensor, config: TrainingConfig) -> Tensor:
+    """What the generator lowers, a mean over critics and windows, (n, past + future, assets + inputs) each."""
+    loss = OBJECTIVES[config.objective].generator_loss
+    return torch.stack([loss(partial(judge, critic, config=config), real, paths).mean() for critic in critics]).mean()
+
+
+def estimate(critics: list[nn.Module], real: Tensor, fake: Tensor, config: TrainingConfig) -> Tensor:
+    """Critics' mean estimate of the distance of whole windows, (n, past + future, assets + inputs) each."""
+    critic_loss = OBJECTIVES[config.objective].critic_loss
+    found = [critic_loss(judge(critic, real, config), judge(critic, fake, config)).mean() for critic in critics]
+    return -torch.stack(found).mean()
+
+
 def critic_step(
     critics: list[nn.Module],
     optimiser: torch.optim.Optimizer,
@@ -203,33 +241,34 @@ def critic_step(
     config: TrainingConfig,
     rng: torch.Generator,
     ranks: Ranks = ALONE,
-) -> tuple[Tensor, Tensor]:
-    """One step of every critic on windows (n, past + future, assets + inputs); returns mean loss and mean penalty."""
+) -> tuple[Tensor, Tensor, Tensor]:
+    """One step of every critic on windows (n, past + future, assets + inputs); mean loss, penalty and gradient norm."""
     real, fake, between = map(ranks.share, (real, fake, penalties.interpolate(real, fake, rng)))
-    gap = slope = torch.zeros((), device=real.device)
+    gap = penalty = slope = torch.zeros((), device=real.device)
     for critic in critics:
-        loss, penalty = critic_loss(partial(judge, critic, config=config), real, fake, between, config)
-        gap, slope = gap + loss, slope + penalty
+        terms = critic_terms(partial(judge, critic, config=config), real, fake, between, config)
+        gap, penalty, slope = (total + term for total, term in zip((gap, penalty, slope), terms, strict=True))
     optimiser.zero_grad()
-    (gap + config.penalty * slope).backward()
+    (gap + config.penalty * penalty).backward()
     ranks.average([p.grad for critic in critics for p in critic.parameters()])
     optimiser.step()
     for critic in critics:
         OBJECTIVES[config.objective].settle(critic, config)
-    return gap.detach() / len(critics), slope.detach() / len(critics)
+    return gap.detach() / len(critics), penalty.detach() / len(critics), slope / len(critics)
 
 
-def critic_loss(
+def critic_terms(
     output: Output, real: Tensor, fake: Tensor, between: Tensor, config: TrainingConfig
-) -> tuple[Tensor, Tensor]:
-    """Mean loss of one critic and its mean penalty, unweighted; that is 0 where it has no weight."""
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean loss of one critic, its mean penalty, unweighted, and mean slope; these are 0 where they have no weight."""
     objective = OBJECTIVES[config.objective]
     of_real, of_fake = output(torch.cat((real, fake))).chunk(2)
     loss = objective.critic_loss(of_real, of_fake).mean()
     if not config.penalty:
-        return loss, torch.zeros_like(loss)
+        return loss, torch.zeros_like(loss), torch.zeros_like(loss)
 
     def score(x: Tensor) -> Tensor:
         return objective.score(output(x), of_real, of_fake)
 
-    return loss, objective.penalty(penalties.gradient_norm(score, between, penalties.STEPS[config.precision])).mean()
+    norm = penalties.gradient_norm(score, between, penalties.STEPS[config.precision])
+    return loss, objective.penalty(norm).mean(), norm.detach().mean()

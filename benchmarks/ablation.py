@@ -16,11 +16,13 @@ is there is not computed again. Prints Markdown.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+import dataclasses
+from collections.abc import Callable, Collection, Iterator
 from contextlib import nullcontext
 from functools import partial
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -32,12 +34,19 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tsgan import Config, fitting, penalties
+from tsgan.config import PRESETS, TrainingConfig
 from tsgan.critics import ConvCritic
 from tsgan.evaluation import fz0
+from tsgan.generator import Generator
+from tsgan.joint import JointNoise
 from tsgan.law import Law
+from tsgan.objectives import OBJECTIVES
 from tsgan.returns import log_returns
+from tsgan.training import Trained, train
+from tsgan.windows import Windows
 
 OUT = Path(__file__).parent / "results" / "ablation.csv"
+OWN = {name: getattr(Config().training, name) for name in PRESETS["wgan-gp"]}  # where papers have other settings
 LEVELS = (0.05, 0.025, 0.01)
 KEY = ["panel", "series", "variant", "steps", "seed", "measure"]
 GROUPS = {
@@ -60,8 +69,8 @@ class WithBlocks(ConvCritic):
 
     block: type[nn.Module]
 
-    def __init__(self, assets: int, conditions: int = 0) -> None:
-        super().__init__(assets, conditions)
+    def __init__(self, assets: int, conditions: int = 0, **sizes: int) -> None:
+        super().__init__(assets, conditions, **sizes)
         self.blocks = nn.ModuleList(self.block(32) for _ in self.blocks)
 
 
@@ -88,6 +97,57 @@ class WithoutNorm(WithBlocks):
             return x + self.second(functional.silu(self.first(functional.silu(x))))
 
 
+class Attention(nn.Module):
+    """x + gain * self-attention(x), the gain learned from 0 (Zhang et al. 2019, SAGAN)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.query, self.key = (nn.Conv2d(width, width // 8, 1) for _ in range(2))
+        self.value, self.join = nn.Conv2d(width, width // 2, 1), nn.Conv2d(width // 2, width, 1)
+        self.gain = nn.Parameter(torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        query, key, value = (part(x).flatten(2) for part in (self.query, self.key, self.value))  # (n, channels, time)
+        looks = torch.softmax(query.mT @ key, -1)  # (n, time, time): at whom each step looks
+        return x + self.gain * self.join((value @ looks.mT).unsqueeze(2))
+
+
+class WithAttention(ConvCritic):
+    """An attention block behind the first residual block, where a step is eight days."""
+
+    def __init__(self, assets: int, conditions: int = 0, **sizes: int) -> None:
+        super().__init__(assets, conditions, **sizes)
+        self.blocks[1] = nn.Sequential(Attention(32), self.blocks[1])
+
+
+def grown(
+    generator: Generator,
+    critics: list[nn.Module],
+    windows: Windows,
+    noise: JointNoise,
+    anchor: Callable[[Generator], Tensor],
+    config: TrainingConfig,
+    keep: Collection[int],
+    *others: Any,
+) -> Trained:
+    """Training on windows of 64, 128 and 256 steps in turn, a third of the steps each (Karras et al. 2018).
+
+    The networks go on, optimisers and moving average begin again; critics average over time, so they take any length.
+    """
+    kept: dict[int, Generator] = {}
+    ends = [0, config.steps // 3, config.steps * 2 // 3, config.steps]
+    for (start, end), parts in zip(pairwise(ends), (4, 2, 1), strict=True):
+        past, future = config.past // parts, config.future // parts
+        stage = dataclasses.replace(config, steps=end - start, past=past, future=future)
+        shorter = Windows(windows.x, windows.states, past, future, windows.known)
+        here = [step - start for step in keep if start < step <= end]
+        trained = train(generator, critics, shorter, noise, anchor, stage, here, *others)
+        kept |= {start + step: law for step, law in trained.kept.items() if step or not start}
+        if trained.stopped:
+            return Trained(kept, trained.stopped)
+    return Trained(kept, None)
+
+
 VARIANTS: dict[str, tuple[dict[str, object], tuple[object, str, object] | None]] = {
     # name -> changes of the training configuration, and what else is replaced
     "conv": ({}, None),
@@ -96,12 +156,16 @@ VARIANTS: dict[str, tuple[dict[str, object], tuple[object, str, object] | None]]
     "no anchor": ({"anchor": 0.0}, None),
     "anchor 10": ({"anchor": 10.0}, None),
     "no past": ({}, (fitting, "ConvCritic", WithoutPast)),
-    "one-sided penalty": ({}, (penalties, "two_sided", penalties.one_sided)),
+    "one-sided penalty": ({**OWN, "objective": "wgan-lp"}, None),
+    "mixing 1/2": ({}, (penalties, "interpolate", partial(penalties.interpolate, mixing=0.5))),
     "no penalty": ({"penalty": 0.0}, None),
     "norm on main path": ({}, (fitting, "ConvCritic", NormOnMainPath)),
     "no norm": ({}, (fitting, "ConvCritic", WithoutNorm)),
     "1 critic step": ({"critic_steps": 1}, None),
     "5 critic steps": ({"critic_steps": 5}, None),
+    "attention": ({}, (fitting, "ConvCritic", WithAttention)),
+    "growing windows": ({}, (fitting, "train", grown)),
+    **{objective: ({"objective": objective}, None) for objective in OBJECTIVES},  # as their papers trained
 }
 
 

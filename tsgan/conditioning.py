@@ -114,11 +114,15 @@ class Scene(NamedTuple):
 
     def batch(self, n: int, length: int, seed: int, first: int, streams: range) -> Floats:
         """Those of the paths from ``first`` to n that some streams of random numbers hold."""
-        rngs = (random_stream(seed, stream, device=self.law.device) for stream in streams)
-        origins, noises = zip(*(self.draw(STREAM, length, rng) for rng in rngs), strict=True)
-        returns = self.follow(torch.cat(origins), join(*noises))
+        returns = self.follow(*self._numbers(length, seed, streams))
         start = STREAM * streams.start
         return returns[max(0, first - start) : n - start]
+
+    def _numbers(self, length: int, seed: int, streams: range) -> tuple[Tensor, Noise]:
+        """What :meth:`draw` draws from some streams, together; the parts need not stay while paths follow them."""
+        rngs = (random_stream(seed, stream, device=self.law.device) for stream in streams)
+        origins, noises = zip(*(self.draw(STREAM, length, rng) for rng in rngs), strict=True)
+        return torch.cat(origins), join(*noises)
 
     def sample(self, n: int, length: int, seed: int) -> Floats:
         """Log returns (n, length, assets) of all of them together."""

@@ -24,6 +24,7 @@ import math
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
+from weakref import proxy
 
 import torch
 from torch import Tensor, nn
@@ -294,13 +295,14 @@ class _Step:
     def replay(self, state: Tensor, shocks: Sequence[Shock], run: Tensor) -> None:
         """Advance with each shock, as :meth:`advance` does, without Python between a step's operations."""
         known = [*self.tensors(), *self.room(state.shape[-1])]
+        noise, count, step = shocks[0].func, len(shocks[0].args), proxy(self)  # a recording keeps what it was made from
 
         def once(state: Tensor, out: Tensor, *numbers: Tensor) -> Tensor:
-            noise = partial(shocks[0].func, *numbers[: len(shocks[0].args)])
-            return self.advance(state, noise, out=out)[0]
+            x: Tensor = step.advance(state, partial(noise, *numbers[:count]), out=out)[0]
+            return x
 
         inputs = (state.clone(), run[0], *shocks[0].args, *known)
-        call = recorded((shocks[0].func, self.elasticity), once, inputs)
+        call = recorded((noise, self.elasticity), once, inputs)
         for out, shock in zip(run, shocks, strict=True):
             call(state, out, *shock.args, *known)
 

@@ -2,8 +2,8 @@
 
 Python's lock changes hands at every operation, and who waits for it is put to sleep: with some forty operations a step,
 two threads were hardly quicker than one. TorchScript records what a step does and repeats it without that lock, by the
-same kernels and to the same bits. It is deprecated, though torch has no other way that needs no compiler: where it is
-missing, work goes on operation by operation.
+same kernels and to the same bits. It is deprecated, though torch has no other way that needs no compiler. On Python
+3.14, where it may break, and with ``PYTORCH_JIT=0`` work goes on operation by operation.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor
 
 _LOCK = threading.Lock()  # recordings, and the filter of warnings, are the process's
 _RECORDED: dict[Hashable, Callable[..., Tensor]] = {}
-_MOST = 100  # torch never forgets a recording, which takes some 0.5 MiB
+_MOST = 100  # torch never forgets a recording, which takes about a MiB
 
 
 def recorded(kind: Hashable, work: Callable[..., Tensor], inputs: Sequence[Tensor]) -> Callable[..., Tensor]:

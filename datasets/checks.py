@@ -21,6 +21,7 @@ __all__ = ["check_prices"]
 
 JUMP = 0.4  # |log return| from which a split is suspected; genuine crashes are as large, so nothing is ever deleted
 STALE = 0.5  # share of zero returns from which a column is called stale
+MANY = 2_000  # columns of which not every pair is compared
 LISTED = 5  # how many examples a message lists before it counts the rest
 
 Bools = npt.NDArray[np.bool_]
@@ -126,6 +127,10 @@ def with_ordered_dates(frame: pd.DataFrame) -> pd.DataFrame:
     if dates.hasnans:
         row = int(np.argmax(dates.isna())) + 1
         raise DataError(f"row {row} has no date; every row needs one")
+    beyond = np.asarray((dates.year < 1) | (dates.year > 9999))
+    if beyond.any():
+        row = int(np.argmax(beyond))
+        raise DataError(f"row {row + 1} has the date {dates[row]!s}; dates go from the year 1 to 9999: correct it")
     # a fresh index: without freq, always in microseconds, so that equal prices compare equal
     frame = frame.set_axis(pd.DatetimeIndex(dates.as_unit("us").to_numpy(), name="date"), axis=0)
     return _without_copies(_ascending(frame))
@@ -171,10 +176,12 @@ def _without_copies(frame: pd.DataFrame) -> pd.DataFrame:
 def _conflict(dates: pd.Index[Any]) -> DataError:
     counts = dates.value_counts(sort=False)
     several = counts[counts > 1]
+    first = iso(several.index[0])
+    clock = "; where clocks were set back, write the times in UTC" if "T" in first else ""
     return DataError(
-        f"the date {iso(several.index[0])} occurs {several.iloc[0]} times with different prices "
+        f"the date {first} occurs {several.iloc[0]} times with different prices "
         f"({counted(len(several), 'date')} repeated in all); keep one row for each date, or, if the file is a long "
-        "table of several assets, name its columns date, ticker, close"
+        f"table of several assets, name its columns date, ticker, close{clock}"
     )
 
 
@@ -183,14 +190,17 @@ def _conflict(dates: pd.Index[Any]) -> DataError:
 
 def _as_floats(frame: pd.DataFrame) -> pd.DataFrame:
     require_numbers(frame)
-    floats = {name: _float_column(frame[name]) for name in frame.columns}
-    empty = [name for name, values in floats.items() if np.isnan(values).all()]
-    if len(empty) == len(floats):
+    if not (frame.dtypes == np.float64).all():
+        floats = {name: _float_column(frame[name]) for name in frame.columns}
+        frame = pd.DataFrame(floats, index=frame.index)
+    held = frame.notna().any().to_numpy()
+    empty = list(frame.columns[~held])
+    if not held.any():
         raise DataError(f"no column holds a price: {_listed(empty)} are empty; expected one price a row")
     if empty:
         warn(f"dropped {counted(len(empty), 'column')} without any price: {_listed(empty)}")
-    kept = {name: values for name, values in floats.items() if name not in set(empty)}
-    return pd.DataFrame(kept, index=frame.index, columns=pd.Index(list(kept), dtype="str"))
+    kept = frame.to_numpy()[:, held]
+    return pd.DataFrame(kept, index=frame.index, columns=pd.Index(frame.columns[held], dtype="str"))
 
 
 def _float_column(column: pd.Series[Any]) -> npt.NDArray[np.float64]:
@@ -201,7 +211,7 @@ def _float_column(column: pd.Series[Any]) -> npt.NDArray[np.float64]:
 
 def require_numbers(frame: pd.DataFrame) -> None:
     """Raise a DataError that names column, date, row and value where a column holds something else than numbers."""
-    bad = {i: _first_text(frame.iloc[:, i]) for i in range(frame.shape[1])}
+    bad = {i: _first_text(frame.iloc[:, i]) for i, dtype in enumerate(frame.dtypes) if not _is_number(dtype)}
     found = {i: row for i, row in bad.items() if row is not None}
     if not found:
         return
@@ -216,10 +226,12 @@ def require_numbers(frame: pd.DataFrame) -> None:
     )
 
 
+def _is_number(dtype: Any) -> bool:
+    return pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_complex_dtype(dtype)
+
+
 def _first_text(column: pd.Series[Any]) -> int | None:
     dtype = column.dtype
-    if pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_complex_dtype(dtype):
-        return None
     bad = column.notna().to_numpy(dtype=bool)
     if pd.api.types.is_object_dtype(dtype):
         bad = bad & ~np.array([isinstance(value, numbers.Real | decimal.Decimal) for value in column], dtype=bool)
@@ -361,6 +373,8 @@ def _missing_remedy(present: pd.DataFrame, complete: Bools) -> str:
 
 def _disjoint(present: pd.DataFrame) -> str:
     """Return the columns that have no date in common, and the remedy."""
+    if present.shape[1] > MANY:  # no room for all pairs
+        return "some columns have no date in common; choose fewer with --columns"
     held = present.to_numpy(dtype=np.float64)
     pairs = np.argwhere(np.triu(held.T @ held == 0))
     if not len(pairs):

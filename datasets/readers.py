@@ -12,6 +12,7 @@ import gzip
 import io
 import os
 import re
+import sys
 import warnings
 import zlib
 from collections.abc import Sequence
@@ -43,6 +44,7 @@ ADJUSTED_NAMES = ("adj close", "adjclose", "adjusted close")
 CLOSE_NAMES = (*ADJUSTED_NAMES, "close", "close last")
 PRICE_NAMES = (*CLOSE_NAMES, "price", "last", "value")
 BAR_NAMES = frozenset({"open", "high", "low", "volume"})
+MEMORY_OF_TEXT = 10  # bytes of memory that a byte of text takes at most while it is read: 9, measured
 LONGEST_NAME = 200  # characters; more are no name, and no sentence could show them
 MISSING_MARKS = [".", "-", "--", "ND", "n.a."]  # FRED, exports by hand, the Federal Reserve; beside those pandas knows
 
@@ -170,11 +172,34 @@ def _read_file(path: Path) -> pd.DataFrame:
             magic = file.read(4)
         if magic == b"PAR1":
             return _read_parquet(path)
-        content = path.read_bytes()
-        return _read_text(gzip.decompress(content) if magic[:2] == b"\x1f\x8b" else content, path)
+        return _read_text(_content(path, zipped=magic[:2] == b"\x1f\x8b"), path)
     except (OSError, EOFError, zlib.error) as error:
         reason = "there is no such file" if isinstance(error, FileNotFoundError) else error
         raise DataError(f"{path} cannot be read: {reason}") from error
+
+
+def _content(path: Path, *, zipped: bool) -> bytes:
+    """Return the bytes of a file of text, unless the table that they make would not fit into memory."""
+    room = _memory() // MEMORY_OF_TEXT
+    parts, size = [], 0
+    with gzip.open(path) if zipped else path.open("rb") as file:
+        while part := file.read(1 << 24):
+            parts.append(part)
+            size += len(part)
+            if size > room:
+                raise DataError(
+                    f"{path} holds more than {room:,} bytes of text, for which {room * MEMORY_OF_TEXT:,} bytes of "
+                    "memory are needed, all that there is; keep fewer rows or columns, or write it as Parquet"
+                )
+    return b"".join(parts)
+
+
+def _memory() -> int:
+    """Bytes of memory that this machine has, where the system says it."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):  # Windows
+        return sys.maxsize
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
@@ -191,7 +216,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 def _read_text(content: bytes, path: Path) -> pd.DataFrame:
     encoding = _encoding(content, path)
     lines = content[: 1 << 20].decode(encoding, errors="ignore").splitlines()
-    filled = [i for i, line in enumerate(lines) if line.strip(" \t,;")]
+    filled = [i for i, line in enumerate(lines) if line.strip(" \t,;") and not re.match("sep=.$", line)]  # Excel's hint
     if not filled:
         raise DataError(f"{path} is empty; expected a header and one row for each date")
     sample = [lines[i] for i in filled[:5]]
@@ -208,17 +233,19 @@ def _read_text(content: bytes, path: Path) -> pd.DataFrame:
 
 
 def _encoding(content: bytes, path: Path) -> str:
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")) and content[2:4] != b"\0\0":  # that would be UTF-32
         return "utf-16"
     if content.startswith(b"PK\x03\x04"):
         raise DataError(f"{path} is a zip archive or an Excel workbook; unpack it, or save the sheet as CSV")
     if any(byte < 32 and byte not in b"\t\n\r\f" for byte in content[:4096]):
-        raise DataError(f"{path} is neither text nor Parquet; expected a CSV or a Parquet file of prices")
-    try:
-        content.decode("utf-8")
-    except UnicodeDecodeError:
-        return "latin-1"
-    return "utf-8-sig"
+        raise DataError(f"{path} is neither text nor Parquet; expected prices in a Parquet file or as CSV, in UTF-8")
+    for encoding in ("utf-8-sig", "cp1252"):
+        try:
+            content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        return encoding
+    return "latin-1"  # has a sign for every byte
 
 
 def _separator(lines: list[str]) -> str:
@@ -330,10 +357,8 @@ def _text_positions(table: pd.DataFrame) -> list[int]:
     long = _long_positions(table.columns)
     return [
         i
-        for i, label in enumerate(table.columns)
-        if isinstance(table.dtypes.iloc[i], pd.StringDtype)
-        and _label(label) not in DATE_NAMES
-        and not (long and i == long[0])
+        for i, (label, dtype) in enumerate(zip(table.columns, table.dtypes, strict=True))
+        if isinstance(dtype, pd.StringDtype) and _label(label) not in DATE_NAMES and not (long and i == long[0])
     ]
 
 
@@ -393,7 +418,7 @@ def _dated(table: pd.DataFrame) -> pd.DataFrame:
 def _without_row_numbers(table: pd.DataFrame) -> pd.DataFrame:
     """Drop columns without a name that are empty, or that come first and count the rows."""
     unnamed = [i for i, label in enumerate(table.columns) if re.match(r"(unnamed: \d+)?$", _label(label))]
-    useless = [i for i in unnamed if table.iloc[:, i].isna().all() or (i == 0 and _is_whole(table.iloc[:, i]))]
+    useless = {i for i in unnamed if table.iloc[:, i].isna().all() or (i == 0 and _is_whole(table.iloc[:, i]))}
     return table.iloc[:, [i for i in range(table.shape[1]) if i not in useless]] if useless else table
 
 

@@ -227,10 +227,50 @@ def test_separators(write: Any, separator: str) -> None:
     pd.testing.assert_frame_equal(read_prices(write(frame.to_csv(sep=separator), "a.txt")), frame)
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1", "cp1252"])
 def test_encodings(write: Any, encoding: str) -> None:
-    frame = prices("Société,Rößler")
+    frame = prices("Société,Rößler" + (" €" if encoding != "latin-1" else ""))
     pd.testing.assert_frame_equal(read_prices(write(frame.to_csv(), encoding=encoding)), frame)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32"])
+def test_encodings_that_no_mark_tells(write: Any, encoding: str) -> None:
+    with pytest.raises(DataError, match=r"neither text nor Parquet; expected .* in UTF-8"):
+        read_prices(write(prices().to_csv(), encoding=encoding))
+
+
+def test_the_hint_that_excel_reads_is_no_header(write: Any) -> None:
+    text = "sep=;\nDate;A\n2020-01-01;10,25\n2020-01-02;10,75\n"
+    pd.testing.assert_frame_equal(read_prices(write(text)), prices("A", 2))
+
+
+def test_text_that_memory_has_no_room_for_is_refused_before_it_is_read(
+    write: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = prices(rows=9).to_csv().encode()
+    files = [write(text), write(gzip.compress(b"\0" * 100_000_000), "bomb.csv.gz")]
+    assert read_prices(files[0]).shape == (9, 2)
+    monkeypatch.setattr("tsgan.datasets.readers._memory", lambda: 10 * (len(text) - 1))
+    for file in files:
+        with pytest.raises(DataError, match=r"more than [\d,]+ bytes of text, for which [\d,]+ bytes of memory"):
+            read_prices(file)
+
+
+def test_thousands_of_columns(write: Any) -> None:
+    values = 1 + np.random.default_rng(0).random((3, 5_000)) / 10
+    names = [f"A{i}" for i in range(values.shape[1])]
+    days = pd.date_range("2020-01-01", periods=3, name="date")
+    frame = pd.DataFrame(values, index=days.as_unit("us"), columns=names)
+    text = frame.to_csv()
+    read = read_prices(write(text))
+    assert list(read.columns) == names
+    np.testing.assert_allclose(read.to_numpy(), values)
+    holes = frame.mask(np.eye(3, values.shape[1], dtype=bool) | (np.arange(values.shape[1]) < 3))
+    with warned("dropped 3 columns"):
+        assert read_prices(write(holes.to_csv())).shape == (3, values.shape[1] - 3)
+    gaps = frame.mask(np.arange(values.shape[1]) % 3 == np.arange(3)[:, None])
+    with pytest.raises(DataError, match="some columns have no date in common"):
+        read_prices(write(gaps.to_csv()))
 
 
 def test_windows_line_ends_blank_lines_and_spaces(write: Any) -> None:
@@ -285,6 +325,15 @@ def test_numbers(write: Any, text: str, values: list[list[float]] | None) -> Non
         (b"just a sentence\nand another\n", "no column holds dates"),
         (b"Date\n2020-01-01\n2020-01-02\n", "no price column"),
         (b"A,B\n1,2\n3,4\n", "no column holds dates .*'A', 'B'"),
+        (b"\xef\xbb\xbf", "is empty"),
+        (b"\xff\xfe", "is empty"),
+        (b"Date,A,A\n2020-01-01,1,2\n2020-01-02,1.1,2.1\n", "column 'A' occurs more than once; rename"),
+        (b"Date," + b"A" * 300 + b"\n2020-01-01,1\n", "names column 2 with 300 characters, 'AAA"),
+        (b"Date,A\n2020-01-01," + b"x" * 300 + b"\n", r"column 'A' holds 'x{78}… on 2020-01-01"),
+        (b"Date,A\n10000-01-01,1\n", "no column holds dates .*'10000-01-01'"),
+        (b"Date,A\n0000-01-01,1\n", "row 1 has the date 0000-01-01.*from the year 1 to 9999"),
+        (b"Date,A\n20200101,1\n1e400,2\n", r"column 'Date' holds inf \(row 2\), which is no date"),
+        (b"Date,A\n2020-01-01 10:00 EST,1\n", r"'2020-01-01 10:00 EST' \(row 1\), which is not a date like the others"),
         (b"Date,A\n1,2\n2,4\n", "no column holds dates .*'Date' begins with '1'"),
     ],
 )
@@ -376,6 +425,24 @@ def test_time_zone_is_dropped_and_wall_clock_time_kept() -> None:
     pd.testing.assert_frame_equal(read_prices(local), prices())
     mixed = prices().set_axis([stamp.to_pydatetime() for stamp in local.index], axis=0)
     pd.testing.assert_frame_equal(check_prices(mixed), prices())
+
+
+@pytest.mark.parametrize("year", ["0001", "1677", "2262", "2300", "9999"])
+def test_years_that_nanoseconds_cannot_count(write: Any, year: str) -> None:
+    frame = read_prices(write(f"Date,A\n{year}-09-20,10.25\n{year}-09-21,10.75\n"))
+    assert [str(date.date()) for date in frame.index] == [f"{year}-09-20", f"{year}-09-21"]
+
+
+def test_clocks_that_change(write: Any) -> None:
+    """In spring an hour is missing, in autumn one comes twice: only the second loses what the time zone said."""
+    text = "time,A\n2020-03-29 00:30+01:00,10.25\n2020-03-29 01:30+01:00,10.5\n2020-03-29 03:30+02:00,10.75\n"
+    spring = read_prices(write(text))
+    assert [date.hour for date in spring.index] == [0, 1, 3]
+    autumn = "time,A\n2020-10-25 01:30+02:00,1\n2020-10-25 02:30+02:00,1.1\n2020-10-25 02:30+01:00,1.2\n"
+    with pytest.raises(DataError, match=r"2020-10-25T02:30 occurs 2 times.*clocks were set back, write the times in U"):
+        read_prices(write(autumn))
+    utc = "time,A\n2020-10-24 23:30Z,1\n2020-10-25 00:30Z,1.1\n2020-10-25 01:30Z,1.2\n"
+    assert [date.hour for date in read_prices(write(utc)).index] == [23, 0, 1]
 
 
 def test_index_of_text_days_or_periods() -> None:

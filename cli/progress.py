@@ -62,7 +62,7 @@ def _live_line(console: Console) -> Iterator[Reporter]:
     )
     with progress.Progress(*columns, console=console, expand=True) as bar:
         task = bar.add_task("preparing", total=None, left="", losses="")
-        clock, curve = Clock(), Curve()
+        clock, curve = Clock(), Curve(16 if console.width >= 100 else 6)
 
         def report(state: Progress) -> None:
             left, losses = clock.left(state), curve.after(state)
@@ -109,7 +109,8 @@ class Clock:
 class Curve:
     """The critics' estimates of the Wasserstein distance in the half of a fit that is under way."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int) -> None:
+        self._width = width
         self._half, self._values, self._shown = "", list[float](), ""
 
     def after(self, state: Progress) -> str:
@@ -118,7 +119,7 @@ class Curve:
             self._half, self._values, self._shown = state.half, [], ""
         if state.record:
             self._values.append(state.record.wasserstein)
-            self._shown = f"{sparkline(self._values)} {_losses(state)}"
+            self._shown = f"{sparkline(self._values, self._width)} {_losses(state)}"
         return self._shown
 
 

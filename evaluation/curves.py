@@ -24,7 +24,7 @@ __all__ = ["training_figure"]
 COLOURS = (SYNTHETIC, MEDIAN, REAL)
 
 
-class Trained(NamedTuple):
+class Curves(NamedTuple):
     """What is drawn."""
 
     history: History
@@ -34,7 +34,7 @@ class Trained(NamedTuple):
     """Path score of each candidate on the validation slice"""
 
     @classmethod
-    def of(cls, model: TSGAN) -> Trained:
+    def of(cls, model: TSGAN) -> Curves:
         """Take it from a fitted model.
 
         Raises
@@ -72,7 +72,7 @@ def training_figure(model: TSGAN) -> Figure:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    trained = Trained.of(model)
+    trained = Curves.of(model)
     with rc_context(STYLE):
         figure = Figure(figsize=(14, 10.4), layout="constrained")
         FigureCanvasAgg(figure)
@@ -86,7 +86,7 @@ def training_figure(model: TSGAN) -> Figure:
     return figure
 
 
-def headline(trained: Trained) -> str:
+def headline(trained: Curves) -> str:
     """Steps, their duration, the choice and what went wrong, in a line."""
     parts = []
     for name, _, records in trained.halves:
@@ -100,34 +100,34 @@ def headline(trained: Trained) -> str:
 # panels ---------------------------------------------------------------------------------------------------------------
 
 
-def draw_estimates(axes: Axes, trained: Trained) -> None:
+def draw_estimates(axes: Axes, trained: Curves) -> None:
     """Draw the estimate of the first half: single batches, fixed training windows and validation windows."""
     _estimates(axes, trained.history.choosing)
     failure = trained.history.failed_choosing
     _mark(axes, trained.steps, failure.step if failure else None)
 
 
-def draw_final_estimates(axes: Axes, trained: Trained) -> None:
+def draw_final_estimates(axes: Axes, trained: Curves) -> None:
     """Draw that of the second half, which has no validation windows."""
     records = trained.history.final
     if not records:
         axes.annotate("the warm start was chosen: no steps", (0.5, 0.5), xycoords="axes fraction", ha="center")
         axes.set(xlabel="step", ylabel="f(real) − f(generated)", xticks=[], yticks=[])
         return
-    _estimates(axes, records)
+    _estimates(axes, records, "training windows, none held out")
     failure = trained.history.failed_final
     _mark(axes, None, failure.step if failure else None)
 
 
-def _estimates(axes: Axes, records: Sequence[Record]) -> None:
+def _estimates(axes: Axes, records: Sequence[Record], label: str = "training windows") -> None:
     axes.axhline(0, color=REFERENCE, linewidth=0.8)
     _line(axes, records, "wasserstein", color=REFERENCE, linewidth=0.7, alpha=0.8, label="single batches")
-    _line(axes, records, "training", color=SYNTHETIC, marker=".", linewidth=1.5, label="training windows")
+    _line(axes, records, "training", color=SYNTHETIC, marker=".", linewidth=1.5, label=label)
     _line(axes, records, "validation", color=MEDIAN, marker=".", linewidth=1.5, label="validation windows")
     _finish(axes, "f(real) − f(generated)")
 
 
-def draw_scores(axes: Axes, trained: Trained) -> None:
+def draw_scores(axes: Axes, trained: Curves) -> None:
     """Draw the path score of each candidate on the validation slice, and mark the chosen one."""
     steps = sorted(trained.scores)
     axes.plot(steps, [trained.scores[step] for step in steps], color=SYNTHETIC, marker="o", label="candidates")
@@ -138,7 +138,9 @@ def draw_scores(axes: Axes, trained: Trained) -> None:
 def _curves(ylabel: str, labels: Mapping[str, str], reference: float | None = None, log: bool = False) -> Any:
     """Return a panel of some values of the records, both halves of each."""
 
-    def draw(axes: Axes, trained: Trained) -> None:
+    def draw(axes: Axes, trained: Curves) -> None:
+        from matplotlib.ticker import FuncFormatter
+
         if reference is not None:
             axes.axhline(reference, color=REFERENCE, linestyle="--", linewidth=1)
         for colour, (field, label) in zip(COLOURS, labels.items(), strict=False):
@@ -147,6 +149,7 @@ def _curves(ylabel: str, labels: Mapping[str, str], reference: float | None = No
                 _line(axes, records, field, color=colour, linestyle=style, linewidth=1.3, label=shown)
         if log:
             axes.set_yscale("log")
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             axes.margins(y=0.3)  # room for a legend of three
         _finish(axes, ylabel)
 
@@ -178,18 +181,18 @@ class Panel(NamedTuple):
 
     title: str
     caption: str
-    draw: Callable[[Axes, Trained], None]
+    draw: Callable[[Axes, Curves], None]
 
 
 PANELS = (
     Panel(
         "Wasserstein estimate, choosing",
-        "Grey: single batches; blue: fixed training windows; orange: windows of the validation slice. A training "
-        "estimate that rises while the other falls is a critic that has learned its windows by heart.",
+        "Grey: single batches; blue: fixed training windows; orange: windows of the validation slice; dashed: the "
+        "chosen step. Where blue rises while orange falls, the critic learns its windows by heart.",
         draw_estimates,
     ),
     Panel(
-        "Wasserstein estimate, all rows (no validation slice)",
+        "Wasserstein estimate, all rows",
         "The same in the second half of the fit, for which nothing is held out.",
         draw_final_estimates,
     ),

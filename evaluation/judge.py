@@ -23,7 +23,7 @@ from tsgan.evaluation.baselines import fit_baselines
 from tsgan.evaluation.conditional import Case, conditions_table, under_conditions
 from tsgan.evaluation.controls import CONTROLS
 from tsgan.evaluation.copies import Copies, copy_guard
-from tsgan.evaluation.curves import Trained
+from tsgan.evaluation.curves import Curves
 from tsgan.evaluation.floor import Draw, Floor, Sample, noise_floor, pseudo_histories
 from tsgan.evaluation.measures import MEASURES, Floats, needs
 from tsgan.evaluation.tables import path_arrays, price_returns
@@ -78,7 +78,7 @@ class Evaluation:
     assets: list[str]
     settings: dict[str, Any]
     conditions: Sequence[Case] = ()
-    training: Trained | None = None
+    training: Curves | None = None
 
     def failed(self, on: str) -> bool:
         """Whether the verdict is as bad as ``on``, "fail" or "warn"."""
@@ -214,7 +214,7 @@ def evaluate(
             **(settings or {}),
         },
         conditions=conditions,
-        training=Trained.of(model) if model is not None and model.training_.choosing else None,
+        training=Curves.of(model) if model is not None and model.training_.choosing else None,
     )
 
 

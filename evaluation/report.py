@@ -95,7 +95,7 @@ class Evaluated(Protocol):
     @property
     def conditions(self) -> Sequence[Case]: ...  # noqa: D102
     @property
-    def training(self) -> curves.Trained | None: ...  # noqa: D102
+    def training(self) -> curves.Curves | None: ...  # noqa: D102
     @property
     def settings(self) -> dict[str, Any]: ...  # noqa: D102
 
@@ -547,7 +547,7 @@ def _asked(row: Mapping[str, Any]) -> str:
 # training -------------------------------------------------------------------------------------------------------------
 
 
-def _training(trained: curves.Trained) -> dict[str, Any]:
+def _training(trained: curves.Curves) -> dict[str, Any]:
     """What the section of the training holds."""
     charts = []
     for number, panel in enumerate(curves.PANELS):

@@ -147,7 +147,7 @@ def test_a_failed_training_is_told_kept_and_not_used(
     prices: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
     config = settings(generator_learning_rate=40 * RATES.generator_learning_rate)
-    with pytest.warns(TrainingWarning, match="divergence since step .* goes back to the warm start.*lower generator"):
+    with pytest.warns(TrainingWarning, match="divergence since step .* goes back to its warm start.*lower generator"):
         model = TSGAN(config=config, random_state=0, device="cpu").fit(prices)
     assert model.fit_["steps"] == 0
     assert model.training_.failed_choosing is not None

@@ -17,13 +17,16 @@ import pytest
 
 from tsgan.conditioning import Conditioning
 from tsgan.datasets.processes import Garch, prices
+from tsgan.diagnostics import Record
 from tsgan.evaluation import plots
 from tsgan.evaluation.conditional import Case
-from tsgan.evaluation.curves import Trained
+from tsgan.evaluation.curves import PANELS, Curves
 from tsgan.evaluation.measures import acf, cross_correlation, tail_dependence
 from tsgan.evaluation.page import VARIABLES
 from tsgan.evaluation.report import MAX_ASSETS, is_report, render, write_report
 from tsgan.events import max_drawdown
+from tsgan.failures import COLLAPSE, Failure
+from tsgan.history import History
 from tsgan.paths import Paths
 
 Floats = npt.NDArray[np.float64]
@@ -47,7 +50,7 @@ class Page:
     ranking: pd.DataFrame | None
     controls: pd.DataFrame
     conditions: Sequence[Case] = ()
-    training: Trained | None = None
+    training: Curves | None = None
     verdict: str = "warn"
     headline: str = "Nearly as close to the history as the history is to itself."
     reasons: list[str] = field(default_factory=lambda: ["Leverage is weaker than in the history."])
@@ -458,6 +461,25 @@ def test_a_model_adds_a_section_and_its_absence_leaves_none(one: str) -> None:
     assert not re.search(r"\bnan\b|None", reader.text)
     body = html[html.index("</style>") :]
     assert not re.search(r"#[0-9a-f]{6}\b", body)
+
+
+def test_the_training_of_a_model_is_a_section(one: str) -> None:
+    assert "Critics' slope" not in one
+    records = [
+        Record(step, 0.1 * step, 10.0**-step, -1.4, 1.0 * step, critic_gradient=5.0, training=0.1 * step)
+        for step in range(1, 6)
+    ]
+    failure = Failure(COLLAPSE, 3, 5, "paths < real ones")
+    trained = Curves(History(records, records[:2], failure), 2, {0: 1.0, 2: 0.9, 5: 0.95})
+    html = render(replace(page(["SP500"], paths=4), training=trained))
+    reader = Reader(html)
+    assert reader.ids.index("figures") < reader.ids.index("training") < reader.ids.index("notes")
+    assert "#training" in reader.addresses
+    assert reader.charts() == 9 + 1 + len(PANELS)
+    assert "The training stopped at step 5, mode collapse since step 3: paths < real ones; lower" in reader.text
+    assert "2 steps chosen" in reader.text
+    assert "mathdefault" not in html
+    assert not re.search(r"\bnan\b|None", reader.text)
 
 
 def test_names_of_assets_and_conditions_are_escaped() -> None:

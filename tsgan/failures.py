@@ -70,10 +70,10 @@ def find_failure(records: Sequence[Record]) -> Failure | None:
     for name, value in last._asdict().items():
         if value is not None and not isfinite(value):
             return not_finite(last.step, f"no finite {name.replace('_', ' ')}")
-    looks = [record for record in records if record.training is not None]
+    looks = [record for record in records if record.training is not None] if last.training is not None else []
     for kind, wrong, on_looks, times in _DETECTORS:
         seen = looks if on_looks else records
-        if len(seen) < times or (on_looks and last.training is None):
+        if len(seen) < times:
             continue
         since, what = seen[-times].step, wrong(seen)
         if what and all(wrong(seen[: len(seen) - back]) for back in range(1, times)):

@@ -199,8 +199,8 @@ def fit_all(
 
 def _warn_of(fit: Fit, stacklevel: int) -> None:
     if fit.stopped:
-        used = f"{max(fit.laws)} steps" if max(fit.laws) else "the warm start"
-        message = f"{fit.stopped.sentence}; the model goes back to {used} at most; {fit.stopped.advice}"
+        used = f"{max(fit.laws)} steps at most" if max(fit.laws) else "its warm start"
+        message = f"{fit.stopped.sentence}; the model goes back to {used}; {fit.stopped.advice}"
         warnings.warn(message, TrainingWarning, stacklevel=stacklevel)
 
 

@@ -84,7 +84,7 @@ def find_failure(records: Sequence[Record]) -> Failure | None:
 def estimate_left(records: Sequence[Record]) -> str | None:
     """Whether the estimate is larger than that of any critic of slope 1, which is bounded by the windows' distance."""
     bound = next((record.distance for record in reversed(records) if record.distance is not None), None)
-    if bound is None or records[-1].slope is None or abs(records[-1].wasserstein) <= bound:
+    if bound is None or abs(records[-1].wasserstein) <= bound:
         return None
     return f"the Wasserstein estimate of {records[-1].wasserstein:.3g} is beyond the windows' distance of {bound:.3g}"
 

@@ -17,6 +17,7 @@ from tsgan.device import random_stream, resolve_device
 from tsgan.diagnostics import Looks, Record, windows_at
 from tsgan.generator import Generator
 from tsgan.joint import JointNoise, known
+from tsgan.objectives import OBJECTIVES
 from tsgan.precision import autocast, tf32
 from tsgan.training import Unread
 from tsgan.windows import Windows
@@ -36,6 +37,16 @@ def test_a_model_of_one_device_works_on_the_other(panel: pd.DataFrame, critic: s
     a, b = (m.sample(2000, length=50, random_state=0).returns for m in (on_gpu, on_cpu))
     np.testing.assert_allclose(a.std(axis=(0, 1)), b.std(axis=(0, 1)), rtol=0.1)
     assert np.array_equal(a, on_gpu.sample(2000, length=50, random_state=0).returns)
+
+
+@pytest.mark.cuda
+@cuda
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_every_objective_trains_on_the_gpu(panel: pd.DataFrame, objective: str) -> None:
+    """A warning, such as cuDNN's of weights that are not in one piece, would be an error."""
+    config = Config().with_training(objective=objective, critic="both", steps=2, critic_warm_up=10)
+    model = TSGAN(config=config, random_state=0, device="cuda").fit(panel)
+    assert all(np.isfinite(record[1]) for record in model.fit_["training"]["choosing"])
 
 
 @pytest.mark.cuda

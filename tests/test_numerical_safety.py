@@ -77,7 +77,7 @@ def test_a_hundred_assets_of_three_hundred_rows() -> None:
 
 
 def test_constant_prices_are_refused() -> None:
-    with pytest.raises(DataError, match="column 'A0' never moves .*use prices that move"):
+    with pytest.raises(DataError, match=r"column 'A0' never moves .*use prices that move"):
         fitted(table(0 * USUAL))
 
 

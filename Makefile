@@ -8,11 +8,12 @@ BIN      := $(abspath $(VENV))/bin
 STAMP    := $(VENV)/.installed
 
 .DELETE_ON_ERROR:
-.PHONY: help test demo lint format clean
+.PHONY: help test fuzz demo lint format clean
 
 help:
 	@echo "make test    lint, types and tests     make demo    a model and paths of the S&P 500, in demo/"
 	@echo "make lint    lint and types only       make format  format the code        make clean   remove what make made"
+	@echo "make fuzz    25,000 new inputs for each of prices, covariates, conditions, settings and models (an hour)"
 
 # torch first and by itself: the build that PIP_ARGS or pip's configuration chooses is then kept by the second line.
 $(STAMP): pyproject.toml constraints.txt
@@ -25,6 +26,9 @@ $(STAMP): pyproject.toml constraints.txt
 
 test: lint
 	$(BIN)/pytest
+
+fuzz: $(STAMP)
+	TSGAN_FUZZ=25000 $(BIN)/pytest tests/test_fuzz.py --hypothesis-show-statistics
 
 lint: $(STAMP)
 	$(BIN)/ruff check

@@ -47,16 +47,16 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def outcome(use: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
     """Return what comes of a use, or None where it was refused as it should be."""
+    refused: TsganError | None = None
+    found = None
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.simplefilter("ignore", TsganWarning)
         try:
             found = use(*arguments, **options)
         except TsganError as error:
-            found, refused = None, error
-        else:
-            refused = None
-    event(f"refused: {type(refused).__name__}" if refused else "works")
+            refused = error
+    event("works" if refused is None else f"refused: {type(refused).__name__}")
     assert refused is None or 20 < len(str(refused)) < 3000, refused
     return found
 

@@ -190,6 +190,7 @@ CHANGES: dict[str, Change] = {
     "covariates twice": put("covariates", [COVARIATE, COVARIATE]),
     "categories without end": put("covariates", [["c", [str(i) for i in range(100_000)], False]]),
     "covariate of nothing": put("covariates", [[]]),
+    "covariates of null": put("covariates", None),
     "covariates of another type": put("covariates", {"mood": 1}),
     "covariate that does not vary": put("covariates", [["mood", None, False, 0.0, 0, 0.0, 0.0]]),
     "endless covariate": put("covariates", [["mood", None, False, MANY, 1.0, 0.0, 0.0]]),

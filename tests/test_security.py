@@ -129,7 +129,7 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
     def connect_here(self: socket.socket, address: Any) -> None:
         here = self.family == getattr(socket, "AF_UNIX", None) or address[0] in ("127.0.0.1", "::1", "localhost")
-        return connect(self, address) if here else refuse(address)
+        (connect if here else refuse)(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", connect_here)
     monkeypatch.setattr(socket.socket, "connect_ex", refuse)

@@ -21,6 +21,7 @@ from tsgan.errors import ModelFileError
 from tsgan.law import Law
 from tsgan.returns import Floats
 
+_TYPES = {"config": dict, "parameters": dict, "columns": list, "covariates": list, "calendar": dict, "fit": dict}
 _PARAMETERS = ("random_state", "calendar", "periods_per_year")
 _LARGEST_RETURN = 1500.0  # no two prices of 64 bits have a log return beyond it
 _FIRST_DATE, _END_DATE = (int(np.datetime64(day, "us").astype(np.int64)) for day in ("0001-01-01", "9999-12-31"))
@@ -56,12 +57,13 @@ class Contents(NamedTuple):
         ModelFileError, ConfigError
             A part is missing, unknown, or not what a model holds; the sentence lacks the name of the file.
         """
-        for name, kind in {"config": dict, "parameters": dict, "columns": list, "calendar": dict, "fit": dict}.items():
+        document = {"covariates": [], **document}  # older files have none
+        for name, kind in _TYPES.items():
             _require(isinstance(document.get(name), kind), f"{name} in its text is missing or of another type")
         columns = document["columns"]
         _require(len(columns) > 0 and _are_names(columns), "columns must be different names of assets")
         config = Config.from_dict(document["config"])
-        covariates = Covariates.from_list(document.get("covariates", []))  # older files have none
+        covariates = Covariates.from_list(document["covariates"])
         alone, parts = _by_prefix(tensors)
         _require("dates" in alone, "it lacks the tensor 'dates'")
         assets, rows = len(columns), alone["dates"].numel()

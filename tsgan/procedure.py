@@ -93,6 +93,19 @@ def slices(rows: int) -> tuple[int, int]:
     return int(rows * _TRAIN_SHARE), int(rows * (_TRAIN_SHARE + _CHOOSE_SHARE))
 
 
+def require_moving(prices: pd.DataFrame) -> None:
+    """Refuse prices of which one stands still in all rows that train, with a DataError that names it."""
+    end = slices(len(prices) - 1)[0]
+    values = prices.to_numpy()[: end + 1]
+    still = np.flatnonzero((values == values[0]).all(axis=0))
+    if len(still):
+        moves = prices.index[int(np.argmax(prices.iloc[:, still[0]].to_numpy() != values[0, still[0]])) - 1]
+        raise DataError(
+            f"column {str(prices.columns[still[0]])!r} does not move before {moves:%Y-%m-%d}, and nothing can be "
+            f"learned from the first {_TRAIN_SHARE:.0%} of the rows; start later with --from {moves:%Y-%m-%d}"
+        )
+
+
 def candidates(steps: int) -> list[int]:
     """Numbers of adversarial steps that are compared; 0 is the warm start.
 

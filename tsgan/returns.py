@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from tsgan.errors import ConfigError
+
 Floats = NDArray[np.float64]
 
 
@@ -14,7 +16,7 @@ def log_returns(prices: Floats) -> Floats:
 
 
 def prices_from(returns: Floats, start: Floats) -> Floats:
-    """Prices after each step, positive by construction.
+    """Prices after each step, finite and positive.
 
     Parameters
     ----------
@@ -24,5 +26,17 @@ def prices_from(returns: Floats, start: Floats) -> Floats:
     Returns
     -------
     (..., time, assets)
+
+    Raises
+    ------
+    ConfigError
+        They leave what a number can hold, about 1e-308 to 1e308.
     """
-    return np.asarray(start * np.exp(np.cumsum(returns, axis=-2)))
+    with np.errstate(over="ignore", under="ignore"):
+        prices = np.asarray(start * np.exp(np.cumsum(returns, axis=-2)))
+    if not (prices.min(initial=1.0) > 0 and prices.max(initial=1.0) < np.inf):  # also where one is no number
+        raise ConfigError(
+            "some path leaves the prices that a number can hold, about 1e-308 to 1e308; take a smaller length, or "
+            "returns instead of prices (--kind returns)"
+        )
+    return prices

@@ -33,6 +33,7 @@ from tsgan.config import TrainingConfig
 from tsgan.critics import ConvCritic, LSTMCritic
 from tsgan.datasets import load
 from tsgan.device import random_stream
+from tsgan.diagnostics import Looks, windows_at
 from tsgan.fitting import build, joint_noise
 from tsgan.generator import Generator
 from tsgan.joint import JointNoise
@@ -137,6 +138,10 @@ class Setting:
         self.windows = Windows(self.x, self.states, config.past, config.future)
         self.noise = joint_noise(self.generator, self.x, self.states[:-1])
         self.prior = whole.warm_start
+        origins = (config.past, ROWS - config.future)
+        seen = windows_at(self.x, self.states, self.x[:, :0], origins, config.past, config.future)
+        assert seen is not None
+        self.looks = Looks(self.x, seen, None, self.noise, random_stream(1, device=device))
 
     def anchor(self, generator: Generator) -> Tensor:
         return negative_log_posterior(generator, self.x, self.states[:-1], self.prior).mean()
@@ -154,6 +159,7 @@ class Setting:
             10.0,
             rng,
             lambda _: None,
+            self.looks,
         )
 
     def train_plainly(self) -> None:

@@ -125,7 +125,7 @@ def first_failure(records: list[Record]) -> Failure | None:
         (failures.PENALTY, 30, 34, {"penalty": lambda t: 0.1 if t < 30 else 9.0}),
         (failures.VANISHED, 30, 49, {"pull": lambda t: 0.3 if t < 30 else 0.001}),
         (failures.COLLAPSE, 30, 40, {"diversity": lambda t: 1.0 if t < 30 else 0.3}),
-        (failures.OVERFITTED, 50, 50, {"training": lambda t: t / 50, "validation": lambda t: -t / 100}),
+        (failures.OVERFITTED, 50, 50, {"training": lambda t: t / 15, "validation": lambda t: -t / 75}),
     ],
 )
 def test_a_failure_is_found_when_it_is_certain_and_dated_back(kind: str, since: int, step: int, changes: Any) -> None:
@@ -138,7 +138,7 @@ def test_what_passes_or_does_not_exist_is_no_failure() -> None:
     assert first_failure(records()) is None
     assert first_failure(records(wasserstein=lambda t: 40.0 if t % 5 else 0.1)) is None
     assert first_failure(records(diversity=lambda t: 0.1 if t == 30 else 1.0)) is None
-    assert first_failure(records(training=lambda t: t / 50, validation=lambda t: t / 100)) is None  # it learns
+    assert first_failure(records(training=lambda t: t / 15, validation=lambda t: t / 30)) is None  # it learns
     absent: Any = {name: lambda t: None for name in ("penalty", "slope", "pull", "validation", "diversity")}
     assert first_failure(records(**absent)) is None
 

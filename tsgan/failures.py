@@ -24,7 +24,7 @@ _PENALTY = 5.0  # gradients three times as long as they should be
 _PULL = 0.1  # where the critics' whole gradient should have the norm 1
 _DIVERSITY = 0.7  # of the data's
 _STRETCH = 6  # looks in which a critic is seen to overfit
-_ROSE, _FELL = 0.10, 0.02  # of the distance of windows, in that stretch: the training and the validation estimate
+_ROSE, _FELL = 0.15, 0.03  # of the distance of windows, in that stretch: the training and the validation estimate
 
 _ADVICE = {
     NOT_FINITE: "lower generator_learning_rate or critic_learning_rate in [training]",

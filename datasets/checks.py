@@ -234,13 +234,20 @@ def _first_text(column: pd.Series[Any]) -> int | None:
     dtype = column.dtype
     bad = column.notna().to_numpy(dtype=bool)
     if pd.api.types.is_object_dtype(dtype):
-        bad = bad & ~np.array([isinstance(value, numbers.Real | decimal.Decimal) for value in column], dtype=bool)
+        bad = bad & ~np.array([_is_float(value) for value in column], dtype=bool)
     if not bad.any():
         return None
     if isinstance(dtype, pd.StringDtype):  # point at 'n/k' rather than at the '12.5' above it
         unlike = bad & ~column.str.fullmatch(r"[-+\d.,' ]+").to_numpy(dtype=bool, na_value=True)
         bad = unlike if unlike.any() else bad
     return int(np.argmax(bad))
+
+
+def _is_float(value: object) -> bool:
+    """Whether an object is a number, and if whole one that a float can hold."""
+    if isinstance(value, int):
+        return abs(value) <= sys.float_info.max
+    return isinstance(value, numbers.Real | decimal.Decimal)
 
 
 def _comma_hint(value: object) -> str:

@@ -330,6 +330,7 @@ def test_numbers(write: Any, text: str, values: list[list[float]] | None) -> Non
         (b"Date,A,A\n2020-01-01,1,2\n2020-01-02,1.1,2.1\n", "column 'A' occurs more than once; rename"),
         (b"Date," + b"A" * 300 + b"\n2020-01-01,1\n", "names column 2 with 300 characters, 'AAA"),
         (b"Date,A\n2020-01-01," + b"x" * 300 + b"\n", r"column 'A' holds 'x{78}… on 2020-01-01"),
+        (b"Date,A\n2020-01-01," + b"9" * 400 + b"\n", r"column 'A' holds 9{79}… on 2020-01-01 \(row 1\)"),
         (b"Date,A\n10000-01-01,1\n", "no column holds dates .*'10000-01-01'"),
         (b"Date,A\n0000-01-01,1\n", "row 1 has the date 0000-01-01.*from the year 1 to 9999"),
         (b"Date,A\n20200101,1\n1e400,2\n", r"column 'Date' holds inf \(row 2\), which is no date"),

@@ -9,6 +9,9 @@ warm start. Paths are judged as in heldout.py; one-step VaR and ES of the test d
 days, by FZ0 (returns in %). Distances are shown relative to the warm start of the same series and seed: the geometric
 mean, and beside it the mean over groups of measures; FZ0 as the difference to it, mean over series.
 
+Members of the family, such as "wgan-lp lstm", bound slopes as their papers did and have the default's rates and steps
+otherwise (wgan-clip keeps its slow RMSprop for the critic); with ", paper" all settings are the paper's.
+
 Rows (panel, series, variant, steps, seed, measure, distance) are appended to --out as soon as they are known, and what
 is there is not computed again. Prints Markdown.
 """
@@ -46,8 +49,8 @@ from tsgan.training import Trained, train
 from tsgan.windows import Windows
 
 OUT = Path(__file__).parent / "results" / "ablation.csv"
-OWN = {name: getattr(Config().training, name) for name in PRESETS["wgan-gp"]}  # where papers have other settings
 LEVELS = (0.05, 0.025, 0.01)
+KINDS = ("conv", "lstm")
 KEY = ["panel", "series", "variant", "steps", "seed", "measure"]
 GROUPS = {
     "level": ("sd", "W1", "W5", "W20"),
@@ -55,6 +58,13 @@ GROUPS = {
     "shape": ("S1", "S20"),
     "dependence": ("ACF(r)", "ACF(|r|)", "ACF(r²)", "leverage"),
 }
+
+
+def with_our_rates(objective: str) -> dict[str, object]:
+    """Settings of the training with an objective's bound of the slope, and everything else as by default."""
+    ours = {name: getattr(Config().training, name) for name in PRESETS[objective]}
+    kept = ["penalty"] + ["optimiser", "critic_learning_rate", "critic_steps"] * (objective == "wgan-clip")
+    return {**ours, **{name: PRESETS[objective][name] for name in kept}, "objective": objective}
 
 
 class WithoutPast(ConvCritic):
@@ -156,7 +166,6 @@ VARIANTS: dict[str, tuple[dict[str, object], tuple[object, str, object] | None]]
     "no anchor": ({"anchor": 0.0}, None),
     "anchor 10": ({"anchor": 10.0}, None),
     "no past": ({}, (fitting, "ConvCritic", WithoutPast)),
-    "one-sided penalty": ({**OWN, "objective": "wgan-lp"}, None),
     "mixing 1/2": ({}, (penalties, "interpolate", partial(penalties.interpolate, mixing=0.5))),
     "no penalty": ({"penalty": 0.0}, None),
     "norm on main path": ({}, (fitting, "ConvCritic", NormOnMainPath)),
@@ -165,7 +174,8 @@ VARIANTS: dict[str, tuple[dict[str, object], tuple[object, str, object] | None]]
     "5 critic steps": ({"critic_steps": 5}, None),
     "attention": ({}, (fitting, "ConvCritic", WithAttention)),
     "growing windows": ({}, (fitting, "train", grown)),
-    **{objective: ({"objective": objective}, None) for objective in OBJECTIVES},  # as their papers trained
+    **{f"{o} {c}": ({**with_our_rates(o), "critic": c}, None) for o in OBJECTIVES for c in KINDS},
+    **{f"{o} {c}, paper": ({"objective": o, "critic": c}, None) for o in OBJECTIVES for c in KINDS},
 }
 
 

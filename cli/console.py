@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 def complain(text: str) -> None:
     """Print a line on stderr."""
-    print(text, file=sys.stderr)
+    print(printable(text), file=sys.stderr)
+
+
+def printable(text: str) -> str:
+    """Text whose signs a terminal only shows: names from a file may hold others, which it would obey."""
+    return "".join(sign if sign.isprintable() or sign in "\n\t" else "\N{REPLACEMENT CHARACTER}" for sign in text)
 
 
 @contextmanager
@@ -57,12 +62,12 @@ def say_values(values: Mapping[str, Any], indent: int = 0) -> None:
     margin = " " * indent
     width = max((len(name) for name, value in values.items() if not _is_block(value)), default=0)
     for name, value in values.items():
-        label = name.replace("_", " ")
+        label = printable(name.replace("_", " "))
         if isinstance(value, Mapping):
             print(f"{margin}{label}")
             say_values(value, indent + 2)
         elif _is_block(value):
-            print(f"{margin}{label}", *value, sep=f"\n{margin}  ")
+            print(f"{margin}{label}", *map(printable, map(str, value)), sep=f"\n{margin}  ")
         else:
             print(f"{margin}{label:<{width}}  {_text(value)}")
 
@@ -106,4 +111,4 @@ def _text(value: Any) -> str:
         return f"{counted(len(value), 'record')}, see --json" if nested else ", ".join(map(_text, value)) or "–"
     if isinstance(value, float):
         return f"{value:.6g}"
-    return "–" if value is None else str(value)
+    return "–" if value is None else printable(str(value))

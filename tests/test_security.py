@@ -179,3 +179,17 @@ def test_every_command_stays_offline_and_every_page_escapes_its_names(tmp_path: 
         assert not [name for _, attributes in read.tags for name in attributes if name.startswith("on")]
         assert all(name in read.text for name in NAMES)
     assert not re.search(r"<script|<img|\bonerror\s*=\s*[^&]*>", (tmp_path / "p.svg").read_text(encoding="utf-8"))
+
+
+def test_names_from_files_give_a_terminal_no_orders(tmp_path: Path) -> None:
+    file = tmp_path / "prices.parquet"
+    dates = pd.bdate_range("2020-01-01", periods=600)
+    walk = 100 * np.exp(np.cumsum(0.01 * np.random.default_rng(0).standard_normal(600)))
+    pd.DataFrame({"\x1b[2J\x1b]0;hi\x07": walk}, dates.rename("date")).to_parquet(file)
+    plan = CliRunner().invoke(app, ["fit", str(file), "--dry-run"])
+    assert plan.exit_code == 0, plan.output
+    refused = CliRunner().invoke(app, ["fit", str(file), "--columns", "SPY"])
+    assert refused.exit_code == 2
+    for said in (plan.output, refused.output):
+        assert "[2J" in said
+        assert not {"\x1b", "\x07"} & set(said)

@@ -13,7 +13,7 @@ _FOR_DEVELOPERS = ("dev", "docs")
 
 
 def doctor(json: options.Json = False) -> None:
-    """Show versions, device and threads, and what is missing with how to install it.
+    """Show versions, device and threads, and what is missing.
 
     Examples
     --------

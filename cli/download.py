@@ -35,10 +35,11 @@ def download(
     force: options.Force = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Download closing prices, adjusted for splits and dividends, from Yahoo Finance.
+    """Download adjusted closing prices from Yahoo Finance.
 
-    The only command that uses a network. Answers are kept in the user's cache folder, or in that of TSGAN_CACHE, so
-    that a second try asks for the missing tickers only. The last row may be of a day that is still trading.
+    Prices are adjusted for splits and dividends. The only command that uses a network. Answers are kept in the user's
+    cache folder, or in that of TSGAN_CACHE, so that a second try asks for the missing tickers only. The last row may
+    be of a day that is still trading.
 
     Examples
     --------

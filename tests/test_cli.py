@@ -33,7 +33,7 @@ from tsgan.errors import ConfigError, DataWarning, TrainingError
 from tsgan.files import atomic_path
 from tsgan.procedure import Progress
 
-COMMANDS = ("fit", "update", "sample", "evaluate", "backtest", "plot", "info", "data")
+COMMANDS = ("fit", "update", "sample", "evaluate", "backtest", "plot", "info", "data", "download", "doctor")
 REGIMES = ("calm", "normal", "stressed")
 ROWS = 700
 

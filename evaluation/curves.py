@@ -139,7 +139,7 @@ def _curves(ylabel: str, labels: Mapping[str, str], reference: float | None = No
     """Return a panel of some values of the records, both halves of each."""
 
     def draw(axes: Axes, trained: Curves) -> None:
-        from matplotlib.ticker import FuncFormatter
+        from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
         if reference is not None:
             axes.axhline(reference, color=REFERENCE, linestyle="--", linewidth=1)
@@ -149,8 +149,12 @@ def _curves(ylabel: str, labels: Mapping[str, str], reference: float | None = No
                 _line(axes, records, field, color=colour, linestyle=style, linewidth=1.3, label=shown)
         if log:
             axes.set_yscale("log")
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axes.yaxis.set_minor_formatter(NullFormatter())
             axes.margins(y=0.3)  # room for a legend of three
+        else:
+            axes.ticklabel_format(axis="y", useOffset=False)
         _finish(axes, ylabel)
 
     return draw

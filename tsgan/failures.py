@@ -104,13 +104,12 @@ def penalty_exploded(records: Sequence[Record]) -> str | None:
 
 
 def gradient_vanished(records: Sequence[Record]) -> str | None:
-    """Whether the generator hears nothing of its critics."""
-    pull, slope = records[-1].pull, records[-1].slope  # without a penalty no slope is asked for
-    return (
-        None
-        if pull is None or slope is None or pull >= _PULL
-        else f"the critics' gradient in a generated path is {pull:.2g}"
-    )
+    """Whether the generator hears nothing of its critics, where the penalty asks for slopes of 1 and not for less."""
+    penalty, slope, pull = records[-1].penalty, records[-1].slope, records[-1].pull
+    if penalty is None or slope is None or pull is None or pull >= _PULL:
+        return None
+    asked = penalty >= 0.99 * (1 - slope) ** 2  # a mean square is no less; that of slopes above 1 alone may be
+    return f"the critics' gradient in a generated path is {pull:.2g}" if asked else None
 
 
 def modes_collapsed(looks: Sequence[Record]) -> str | None:

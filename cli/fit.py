@@ -148,8 +148,11 @@ def fit(
     if each and (log or tensorboard):
         raise ConfigError("--log and --tensorboard follow one fit, and with --each there are several")
     out = out or Path("models" if each else "model.tsgan")
+    checkpoint = out.with_name(out.name + ".ckpt")
+    done_before = resume and not force and _is_newer(out, checkpoint)
     if not each:
-        require_writable(out, force=force)
+        require_writable(out, force=force or done_before)
+        require_writable(checkpoint, force=True)
     if log:
         require_writable(log, force=force or resume, option="--log")
     settings = read_config(config, objective=objective, critic=critic, steps=steps)
@@ -181,9 +184,8 @@ def fit(
         say_json(plan) if json else say_values(plan)
         return
     begin = time.monotonic()
-    checkpoint = out.with_name(out.name + ".ckpt")
     try:
-        with progress_on_stderr(quiet=quiet) as shown, _logs(log, tensorboard, append=resume) as logs:
+        with progress_on_stderr(quiet=quiet) as shown, _logs(log, tensorboard, again=resume) as logs:
             listeners = [listen for listen in (shown, *logs) if listen]
 
             def progress(state: "Progress") -> None:
@@ -191,11 +193,13 @@ def fit(
                     listen(state)
 
             model.fit(table, covariates=known, progress=progress, checkpoint=checkpoint, resume=resume)
-    except KeyboardInterrupt as stop:
+        if done_before and TSGAN.load(out).fit_ != model.fit_:
+            raise ConfigError(f"{out} is another model; replace it with --force or write elsewhere with --out")
+        model.save(out)
+    except (KeyboardInterrupt, OSError) as stop:
         if checkpoint.exists():
             stop.add_note(f"the same command with --resume goes on from {checkpoint}")
         raise
-    model.save(out)
     checkpoint.unlink(missing_ok=True)
     if json:
         seconds = round(time.monotonic() - begin, 1)
@@ -204,15 +208,23 @@ def fit(
         print(*model.verdict_, f"wrote {out}", sep="\n")
 
 
+def _is_newer(out: Path, checkpoint: Path) -> bool:
+    """Whether a fit was killed after it had written its model and before it removed its checkpoint."""
+    try:
+        return out.stat().st_mtime_ns >= checkpoint.stat().st_mtime_ns
+    except FileNotFoundError:
+        return False
+
+
 @contextmanager
-def _logs(log: Path | None, tensorboard: Path | None, *, append: bool) -> "Iterator[list[Listener]]":
-    """Yield what writes the records of a fit to the files asked for."""
+def _logs(log: Path | None, tensorboard: Path | None, *, again: bool) -> "Iterator[list[Listener]]":
+    """Yield what writes the records of a fit to the files asked for; again where an earlier run has written some."""
     from tsgan import logs
 
     with ExitStack() as files:
-        found = [files.enter_context(logs.json_lines(log, append=append))] if log else []
+        found = [files.enter_context(logs.json_lines(log))] if log else []
         if tensorboard:
-            found.append(files.enter_context(logs.tensorboard(tensorboard)))
+            found.append(files.enter_context(logs.tensorboard(tensorboard, again=again)))
         yield found
 
 

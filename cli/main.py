@@ -6,6 +6,7 @@ Exit codes: 0 done; 1 a check failed; 2 usage or data; 3 training produced nothi
 import inspect
 import io
 import os
+import signal
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
@@ -120,6 +121,7 @@ def main() -> None:
     """Run the command line and exit."""
     # torch's threads spin while they wait; where other work wants the cores, a fit is 17 times slower (measured)
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a wish to end, as Ctrl-C is
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a sign that the terminal lacks is no reason to fail
     try:

@@ -196,9 +196,6 @@ def test_every_record_is_a_line_as_soon_as_it_is_there(prices: pd.DataFrame, tmp
         for record in model.training_.choosing
     ]
     assert len(lines) - len(choosing) == len(model.training_.final)
-    with json_lines(path, append=True):
-        pass
-    assert len(path.read_text().splitlines()) == len(lines)
 
 
 def test_tensorboard_gets_the_same_scalars(prices: pd.DataFrame, tmp_path: Path) -> None:

@@ -176,34 +176,6 @@ def test_progress_counts_to_its_end(prices: pd.DataFrame) -> None:
     assert {p.half for p in seen if p.record} == {"choosing"} | ({"all rows"} if seen[-1].record else set())
 
 
-def test_resumed_fit_is_the_uninterrupted_one(prices: pd.DataFrame, model: TSGAN, tmp_path: Path) -> None:
-    checkpoint = tmp_path / "model.tsgan.ckpt"
-
-    def interrupt(progress: Progress) -> None:
-        if progress.stage == "training on all rows":
-            raise KeyboardInterrupt
-
-    tiny = TSGAN(config=TINY, random_state=0, device="cpu")
-    with pytest.raises(KeyboardInterrupt):
-        tiny.fit(prices, progress=interrupt, checkpoint=checkpoint)
-    assert checkpoint.exists()
-    stages: list[str] = []
-    tiny.fit(prices, progress=lambda p: stages.append(p.stage), checkpoint=checkpoint, resume=True)
-    assert "choosing the steps" not in stages
-    assert np.array_equal(tiny.sample(3, random_state=0).returns, model.sample(3, random_state=0).returns)
-
-
-def test_a_checkpoint_of_other_data_is_not_used(prices: pd.DataFrame, tmp_path: Path) -> None:
-    from tsgan.procedure import Choice, load_checkpoint, save_checkpoint
-
-    save_checkpoint(tmp_path / "c", "key", Choice(1, {0: 1.0}, [], []))
-    assert load_checkpoint(tmp_path / "c", "other") is None
-    assert load_checkpoint(tmp_path / "c", "key") is not None
-    (tmp_path / "c").write_text("{half")
-    assert load_checkpoint(tmp_path / "c", "key") is None
-    assert load_checkpoint(tmp_path / "absent", "key") is None
-
-
 def test_plan_trains_nothing_and_names_everything(prices: pd.DataFrame) -> None:
     plan = TSGAN(config=TINY).plan(prices)
     assert plan["rows"] == len(prices)

@@ -171,7 +171,7 @@ def train_with(
 
 
 def test_nothing_usable_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*args: object) -> Fit:
+    def broken(*args: object, **options: object) -> Fit:
         fit = fit_laws(RETURNS, TINY, [0], 0, CPU, lambda _: None)
         with torch.no_grad():
             fit.laws[0].generator.skew.fill_(float("nan"))

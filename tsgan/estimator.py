@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from tsgan import procedure
 from tsgan.calendars import Calendar, infer_calendar, iso
+from tsgan.checkpoint import Checkpoint
 from tsgan.conditioning import Conditioning, Reach, reach_each, with_trend
 from tsgan.conditions import Condition, understand
 from tsgan.config import Config, check_whole
@@ -125,10 +126,12 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         y : ignored, scikit-learn passes it
         covariates : frame with a DatetimeIndex and a column a covariate, numbers or categories, on any dates; what is
             known at one price is used for the return to the next, and missing values are unknown
-        progress : called with a :class:`~tsgan.procedure.Progress` again and again; :mod:`tsgan.logs` has some that
-            write files
-        checkpoint : file that keeps what is known halfway; remove it when the model is saved
-        resume : use the checkpoint if it belongs to the same data, configuration and seed
+        progress : called with a :class:`~tsgan.procedure.Progress` again and again, in a resumed fit first with what an
+            earlier run recorded; :mod:`tsgan.logs` has some that write files
+        checkpoint : file that keeps how far the fit is, every few seconds and at Ctrl-C; remove it when the model is
+            saved
+        resume : go on from the checkpoint, to the same bits, if it is of the same data, configuration, seed, device
+            and version, and otherwise start anew
 
         Raises
         ------
@@ -151,15 +154,14 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         returns, dates = log_returns(prices.to_numpy()), index[1:]
 
         known = learned.before_steps(inputs)
-        key = _fingerprint(prices, repr((config, seed, version("tsgan"), learned)), inputs.tobytes().hex())
-        checkpoint = Path(checkpoint) if checkpoint else None
-        choice = procedure.load_checkpoint(checkpoint, key) if checkpoint and resume else None
+        versions = version("tsgan"), version("torch")
+        decides = config, seed, device.type, self.devices, versions, learned
+        key = _fingerprint(prices, repr(decides), inputs.tobytes().hex())
+        kept = Checkpoint(Path(checkpoint) if checkpoint else None, key, resume=resume)
         with threads_for(prices.shape[1]), on_devices(device, self.devices) as ranks:
-            if choice is None:
-                choice = procedure.choose(returns, dates, config, seed, device, report, known, ranks)
-                if checkpoint:
-                    procedure.save_checkpoint(checkpoint, key, choice)
-            law, records, failure = procedure.fit_all(returns, choice, config, seed, device, report, known, ranks)
+            choice = procedure.choose(returns, dates, config, seed, device, report, known, ranks, kept)
+            told = returns, choice, config, seed, device, report, known, ranks
+            law, records, failure = procedure.fit_all(*told, kept)
         self._set(
             law,
             returns,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tsgan.errors import ConfigError
@@ -16,7 +17,8 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` that takes its place when the block ends without an error.
 
     The temporary file has the same suffix and is on the same file system, so that the replacement is atomic; it is
-    flushed to the disk before, and removed when the block fails or is interrupted. Links are followed.
+    flushed to the disk before, and removed when the block fails or is interrupted. What a killed process has left of
+    its own is removed, too, where files can be locked. Links are followed.
 
     Parameters
     ----------
@@ -37,10 +39,14 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     target = regular_target(path)
     temporary = target.with_name(f".{target.stem}.{secrets.token_hex(4)}{target.suffix}")
+    _remove_left(target)
     try:
-        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # as open() would, by the umask
+        file = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)  # as open() would, by the umask
     except OSError as error:
         raise OSError(error.errno, error.strerror, os.fspath(path)) from error
+    if not _lock(file):
+        os.close(file)
+        file = -1
     try:
         yield temporary
         flush(temporary)
@@ -51,6 +57,28 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise OSError(error.errno, error.strerror, os.fspath(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
+        if file >= 0:
+            os.close(file)
+
+
+def _remove_left(target: Path) -> None:
+    """Remove temporary files of a target that no process is writing any more."""
+    stem, suffix = glob.escape(f".{target.stem}."), glob.escape(target.suffix)
+    for left in target.parent.glob(f"{stem}{'[0-9a-f]' * 8}{suffix}"):
+        with suppress(OSError), left.open("rb+") as file:
+            if _lock(file.fileno()):
+                left.unlink()
+
+
+def _lock(file: int) -> bool:
+    """Lock an open file until it is closed; False if another process has, or where there are no such locks."""
+    try:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (ImportError, OSError):
+        return False
+    return True
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
+from tsgan.checkpoint import NOWHERE, Checkpoint
 from tsgan.config import Config
 from tsgan.covariates import Inputs
 from tsgan.critics import ConvCritic, LSTMCritic
@@ -57,16 +58,19 @@ def fit_laws(
     covariates: Inputs | None = None,
     ranks: Ranks = ALONE,
     later: int = 0,
+    checkpoint: Checkpoint = NOWHERE,
 ) -> Fit:
     """Fit on log returns and keep the law after some numbers of adversarial steps.
 
     Parameters
     ----------
     returns : (time, assets) log returns
-    on_step : called with None when the warm start is done, then with the record of every step
+    on_step : called with None when the warm start is done, then with the record of every step, also of those that an
+        interrupted run has made
     covariates : what is known before each step
     ranks : the processes that make this fit together
     later : how many of the last rows are for the critics' validation estimate only; nothing is learned from them
+    checkpoint : where the state of the training is kept, and what to go on from; the warm start is made again
 
     Raises
     ------
@@ -74,7 +78,7 @@ def fit_laws(
         Not even the warm start is usable.
     """
     check_precision(config.training.precision, device)
-    ranks.tell(returns, config, list(keep), seed, covariates, later)
+    ranks.tell(returns, config, list(keep), seed, covariates, later, checkpoint)
     everything, all_covariates = returns, covariates
     returns = everything[: len(everything) - later]
     covariates = covariates.until(len(returns)) if covariates else None
@@ -89,11 +93,11 @@ def fit_laws(
     warm_start(generator, x, states[:-1], config.warm_start)
     require_usable(generator)
     noise = joint_noise(generator, x, states[:-1])
-    known = None
+    known, chooses = None, random_stream(seed, _KNOWN)  # not on the device, which nobody should wait for
     if covariates:
         given = torch.as_tensor(covariates.values, dtype=torch.float32, device=device)
         guide(generator, x, states, given, config.warm_start, random_stream(seed, _GUIDE, device=device))
-        known = _known(generator, x, states, given, seed)
+        known = _known(generator, x, states, given, chooses)
     looks = _looks(generator, everything, all_covariates, len(returns), scaling, noise, config, seed)
     on_step(None)
 
@@ -110,20 +114,23 @@ def fit_laws(
         some, memory = known()
         return 0.5 * (without + negative_log_posterior_given(g, x, memory, some).mean())
 
-    kept, stopped = train(
-        generator,
-        critics,
-        Windows(x, states, config.training.past, config.training.future, known),
-        noise,
-        anchor,
-        dataclasses.replace(config.training, steps=max(keep)),
-        keep,
-        config.warm_start.weight_decay,
-        random_stream(seed, _TRAIN, device=device),
-        after_step,
-        looks,
-        ranks,
-    )
+    with checkpoint.stops_after_a_step():
+        kept, stopped = train(
+            generator,
+            critics,
+            Windows(x, states, config.training.past, config.training.future, known),
+            noise,
+            anchor,
+            dataclasses.replace(config.training, steps=max(keep)),
+            keep,
+            config.warm_start.weight_decay,
+            random_stream(seed, _TRAIN, device=device),
+            after_step,
+            looks,
+            ranks,
+            checkpoint,
+            (chooses,),
+        )
     broken = [step for step, g in kept.items() if step and not all(p.isfinite().all() for p in g.parameters())]
     if broken:  # by the very step after which they were kept: their losses were those before it
         kept = {step: g for step, g in kept.items() if step not in broken}
@@ -169,11 +176,12 @@ def _looks(
     return Looks(x[:end], windows, later, noise, random_stream(seed, _LOOKS, device=device))
 
 
-def _known(generator: Generator, x: torch.Tensor, states: torch.Tensor, given: torch.Tensor, seed: int) -> Known:
+def _known(
+    generator: Generator, x: torch.Tensor, states: torch.Tensor, given: torch.Tensor, rng: torch.Generator
+) -> Known:
     """Subsets of the covariates of a history, with the memory of each, which training does not change."""
     assert generator.guidance is not None
     some, generator = subsets(generator.guidance.blocks).to(x.device), copy.deepcopy(generator)
-    rng = random_stream(seed, _KNOWN)  # not on the device, which nobody should wait for
 
     @lru_cache(maxsize=_REMEMBERED)
     @torch.no_grad()

@@ -16,17 +16,17 @@ Listener = Callable[[Progress], None]
 
 
 @contextmanager
-def json_lines(path: str | PathLike[str], *, append: bool = False) -> Iterator[Listener]:
+def json_lines(path: str | PathLike[str]) -> Iterator[Listener]:
     """Write every record as it comes: one JSON object a line, with the half of the fit that it belongs to.
 
-    A fit that ends early leaves whole lines.
+    A fit that ends early leaves whole lines; one that is resumed tells them all again.
 
     Examples
     --------
     >>> with json_lines("training.jsonl") as log:  # doctest: +SKIP
     ...     TSGAN().fit(prices, progress=log)
     """
-    with Path(path).open("a" if append else "w", encoding="utf-8", buffering=1) as file:
+    with Path(path).open("w", encoding="utf-8", buffering=1) as file:
 
         def listen(progress: Progress) -> None:
             if progress.record:
@@ -36,8 +36,12 @@ def json_lines(path: str | PathLike[str], *, append: bool = False) -> Iterator[L
 
 
 @contextmanager
-def tensorboard(folder: str | PathLike[str]) -> Iterator[Listener]:
+def tensorboard(folder: str | PathLike[str], *, again: bool = False) -> Iterator[Listener]:
     """Write every record's values as scalars ``half/name``, for ``tensorboard --logdir FOLDER``.
+
+    Parameters
+    ----------
+    again : take the place of what is in the folder, as a resumed fit does, which tells all of its records again
 
     Raises
     ------
@@ -49,7 +53,7 @@ def tensorboard(folder: str | PathLike[str]) -> Iterator[Listener]:
     except ImportError as error:
         what = "TensorBoard's files need its package; install it with: pip install 'tsgan[tensorboard]'"
         raise ConfigError(what) from error
-    with SummaryWriter(str(folder)) as writer:
+    with SummaryWriter(str(folder), purge_step=0 if again else None) as writer:
 
         def listen(progress: Progress) -> None:
             if progress.record:

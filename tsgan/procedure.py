@@ -8,22 +8,20 @@ chosen.
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
 import torch
 
+from tsgan.checkpoint import NOWHERE, Checkpoint
 from tsgan.config import Config
 from tsgan.covariates import Inputs
 from tsgan.diagnostics import Record, from_columns, to_columns
 from tsgan.errors import DataError, TrainingWarning
 from tsgan.failures import Failure
-from tsgan.files import atomic_path
 from tsgan.fitting import Fit, fit_laws, require_usable
 from tsgan.law import Law
 from tsgan.ranks import ALONE, Ranks
@@ -139,20 +137,28 @@ def choose(
     progress: Callable[[Progress], None],
     covariates: Inputs | None = None,
     ranks: Ranks = ALONE,
+    checkpoint: Checkpoint = NOWHERE,
 ) -> Choice:
-    """Fit on the first slice, choose on the second, judge on the third.
+    """Fit on the first slice, choose on the second, judge on the third; or recall what came of it.
 
     Parameters
     ----------
     returns : (time, assets) log returns
     dates : (time,) their dates
     covariates : what is known before each of them
+    checkpoint : where the result is kept, and on the way to it the state of the training
     """
     from tsgan.evaluation.verdict import one_step_verdict
 
-    train_end, choose_end = slices(len(returns))
     work = _work(config.training.steps)
-    tracker = _Tracker(progress, "choosing the steps", "choosing", 0, 2 * work)
+    if checkpoint.choice:
+        choice = Choice.from_dict(checkpoint.choice)
+        total = work + _work(choice.steps)
+        for record in choice.records:
+            progress(Progress("going on", work + _resumed_work(checkpoint), total, record, "choosing"))
+        return choice
+    train_end, choose_end = slices(len(returns))
+    tracker = _Tracker(progress, "choosing the steps", "choosing", 0, 2 * work, _resumed_work(checkpoint))
     fit = fit_laws(
         returns[:choose_end],
         config,
@@ -163,6 +169,7 @@ def choose(
         covariates.until(choose_end) if covariates else None,
         ranks,
         later=choose_end - train_end,
+        checkpoint=checkpoint,
     )
     scores = {
         steps: path_scores(law, returns[:choose_end], train_end, seed + _SCORE) for steps, law in fit.laws.items()
@@ -181,7 +188,9 @@ def choose(
         verdict.append(_worth_of_covariates(fit.laws[steps], returns, covariates, choose_end))
     if fit.stopped:
         verdict.append(f"While the steps were chosen, {fit.stopped.sentence}.")
-    return Choice(steps, {k: float(s.mean()) for k, s in scores.items()}, verdict, fit.records, fit.stopped)
+    choice = Choice(steps, {k: float(s.mean()) for k, s in scores.items()}, verdict, fit.records, fit.stopped)
+    checkpoint.keep_choice(choice.to_dict())
+    return choice
 
 
 def fit_all(
@@ -193,6 +202,7 @@ def fit_all(
     progress: Callable[[Progress], None],
     covariates: Inputs | None = None,
     ranks: Ranks = ALONE,
+    checkpoint: Checkpoint = NOWHERE,
 ) -> tuple[Law, list[Record], Failure | None]:
     """Fit to all rows with the chosen number of steps; after a failure the law is the warm start's.
 
@@ -202,8 +212,10 @@ def fit_all(
         If not even the warm start gave a usable law.
     """
     before = _work(config.training.steps)
-    tracker = _Tracker(progress, "training on all rows", "all rows", before, before + _work(choice.steps))
-    fit = fit_laws(returns, config, [choice.steps], seed + _KEEP, device, tracker, covariates, ranks)
+    total = before + _work(choice.steps)
+    tracker = _Tracker(progress, "training on all rows", "all rows", before, total, _resumed_work(checkpoint))
+    told = [choice.steps], seed + _KEEP, device, tracker, covariates, ranks
+    fit = fit_laws(returns, config, *told, checkpoint=checkpoint)
     _warn_of(fit, 4)
     law = fit.laws[max(fit.laws)]
     require_usable(law.generator)
@@ -232,37 +244,28 @@ def _worth_of_covariates(law: Law, returns: Floats, covariates: Inputs, first: i
     )
 
 
-def save_checkpoint(path: Path, key: str, choice: Choice) -> None:
-    """Keep the first half's result; the second half starts from it with its own seed, so it resumes exactly."""
-    with atomic_path(path) as partial:
-        partial.write_text(json.dumps({"key": key, "choice": choice.to_dict()}))
-
-
-def load_checkpoint(path: Path, key: str) -> Choice | None:
-    """The first half's result if the checkpoint is there and belongs to the same data, configuration and seed."""
-    try:
-        saved = json.loads(path.read_text())
-        return Choice.from_dict(saved["choice"]) if saved["key"] == key else None
-    except FileNotFoundError:
-        return None
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None  # half a checkpoint is none: the fit starts anew, as it does without one
-
-
 def _work(steps: int) -> int:
     return steps + _WARM_START_UNITS
 
 
-class _Tracker:
-    """Turns the steps of one stage into the progress of the whole fit."""
+def _resumed_work(checkpoint: Checkpoint) -> int:
+    """Work of the half under way that an interrupted run has done."""
+    return _work(checkpoint.steps) if checkpoint.steps else 0
 
-    def __init__(self, progress: Callable[[Progress], None], stage: str, half: str, before: int, total: int) -> None:
+
+class _Tracker:
+    """Turns the steps of one stage into the progress of the whole fit; what an interrupted run has done stays done."""
+
+    def __init__(
+        self, progress: Callable[[Progress], None], stage: str, half: str, before: int, total: int, resumed: int
+    ) -> None:
         self.progress, self.stage, self.half, self.before, self.total = progress, stage, half, before, total
+        self.resumed = before + resumed
         self.say("warm start", before)
 
     def say(self, stage: str, done: int, record: Record | None = None) -> None:
         """Report work done, with the record of the step if there is one."""
-        self.progress(Progress(stage, done, self.total, record, self.half))
+        self.progress(Progress(stage, max(done, self.resumed), self.total, record, self.half))
 
     def __call__(self, record: Record | None) -> None:
         self.say(self.stage, self.before + _work(record.step if record else 0), record)

@@ -28,10 +28,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tsgan.checkpoint import Checkpoint
 from tsgan.config import Config, check_whole
 from tsgan.covariates import Inputs
 from tsgan.errors import ConfigError, TrainingError
 from tsgan.returns import Floats
+from tsgan.store import read_model
 
 if TYPE_CHECKING:
     from lightning_fabric.strategies import DDPStrategy
@@ -52,14 +54,22 @@ class Ranks:
     """The other processes, known to the first"""
 
     def tell(
-        self, returns: Floats, config: Config, keep: Sequence[int], seed: int, covariates: Inputs | None, later: int
+        self,
+        returns: Floats,
+        config: Config,
+        keep: Sequence[int],
+        seed: int,
+        covariates: Inputs | None,
+        later: int,
+        checkpoint: Checkpoint,
     ) -> None:
         """Send the others the arguments of a fit, in which they take part from now on."""
         if not self.helpers:
             return
         given = None if covariates is None else (covariates.values.tolist(), covariates.blocks)
+        left = str(checkpoint.path) if checkpoint.state else None  # not written again before all have made a step
         for helper in self.helpers:
-            _send(helper.stdin, returns.tolist(), config.to_dict(), keep, seed, given, later)
+            _send(helper.stdin, returns.tolist(), config.to_dict(), keep, seed, given, later, left)
 
     def share(self, x: Tensor) -> Tensor:
         """Rows of this process, of a number that can be divided."""
@@ -178,10 +188,14 @@ def help_out() -> None:
     sys.stdout.buffer.flush()
     strategy = _join(rank, count, kind, port)
     for line in sys.stdin.buffer:
-        returns, config, keep, seed, given, later = json.loads(line)
+        returns, config, keep, seed, given, later, left = json.loads(line)
+        checkpoint = Checkpoint()
+        if left is not None:
+            checkpoint.state = read_model(left)[0]
         covariates = None if given is None else Inputs(np.array(given[0]), tuple(given[1]))
         told = np.array(returns), Config.from_dict(config), keep, seed
-        fit_laws(*told, strategy.root_device, lambda _: None, covariates, Ranks(rank, count, strategy), later)
+        mine = Ranks(rank, count, strategy)
+        fit_laws(*told, strategy.root_device, lambda _: None, covariates, mine, later, checkpoint)
 
 
 def _send(pipe: IO[bytes] | None, *values: Any) -> None:

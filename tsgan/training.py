@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from tsgan import pathwise, penalties
+from tsgan.checkpoint import NOWHERE, Checkpoint
 from tsgan.config import TrainingConfig
 from tsgan.diagnostics import EVERY, Looks, Record
 from tsgan.failures import NOT_FINITE, Failure, find_failure
@@ -27,6 +28,7 @@ from tsgan.optimisers import optimiser
 from tsgan.pool import Pool
 from tsgan.precision import autocast, tf32
 from tsgan.ranks import ALONE, Ranks
+from tsgan.state import State
 from tsgan.windows import Batch, Windows
 
 _READ_SECONDS = 0.5  # between two looks at the losses; a GPU waits for nobody in between
@@ -64,6 +66,8 @@ def train(
     on_step: Callable[[Record], None],
     looks: Looks,
     ranks: Ranks = ALONE,
+    checkpoint: Checkpoint = NOWHERE,
+    others: Sequence[torch.Generator] = (),
 ) -> Trained:
     """Train generator and critics against each other, in place.
 
@@ -72,26 +76,27 @@ def train(
     anchor : the loss that ties the generator to the data's one-step law, a scalar
     keep : steps whose moving average of the generator is kept
     weight_decay : of the generator's correcting network, as in the warm start
-    on_step : called with the record of every step, of several at once where they are quick
+    on_step : called with the record of every step, of several at once where they are quick; those of an earlier run
+        that is gone on from come first
     looks : what every few steps are looked at with
     ranks : the processes that train together, all with the same arguments; each computes its share of every batch
+    checkpoint : where the state is kept, and what it was when training was interrupted
+    others : streams of random numbers that windows and anchor draw from, beside ``rng``
     """
     ranks.average(list(generator.parameters()))  # warm starts on several GPUs may differ in their last bits
-    kept = {0: copy.deepcopy(generator)}
-    averaged = copy.deepcopy(generator)
     reference = windows.states[torch.randperm(len(windows.states), generator=rng, device=windows.x.device)[:1024]]
-    pool = Pool(windows, config.critic_steps * config.batch // 2, rng)
-    judging = [p for critic in critics for p in critic.parameters()]
-    critic_optimiser = optimiser(
-        config.optimiser, [{"params": judging, "weight_decay": 0.0}], config.critic_learning_rate, config.betas
-    )
-    groups = generator.parameter_groups(weight_decay)
-    generator_optimiser = optimiser(config.optimiser, groups, config.generator_learning_rate, config.betas)
-    learned = [p for group in groups for p in group["params"]]
-    records: list[Record] = []
+    state = first_state(generator, critics, windows, config, weight_decay, (rng, *others))
+    if checkpoint.state:
+        state.restore(checkpoint.state)
+        for record in state.records:
+            on_step(record)
+    averaged, pool, kept, records = state.averaged, state.pool, state.kept, state.records
+    critic_optimiser, generator_optimiser = state.optimisers
+    judging, learned = map(parameters, state.optimisers)
     unread: list[Unread] = []
-    start = last_read = time.perf_counter()
-    for step in range(1, config.steps + 1):
+    last_read = time.perf_counter()
+    start = last_read - (records[-1].seconds if records else 0)
+    for step in range(1 + len(records), config.steps + 1):
         generator.fix_neutral(reference)
         for _ in range(critic_rounds(step, config)):
             fakes = fake_windows(generator, windows, pool, noise, rng, ranks)
@@ -131,7 +136,9 @@ def train(
             found |= looks(generator, partial(estimate, critics, config=config), reference)
         now = time.perf_counter()
         unread.append(Unread(step, tuple(found), ranks.mean(torch.stack(list(found.values()))), now - start))
-        if ranks.size > 1 or now - last_read >= _READ_SECONDS or step == config.steps:  # several stop at the same step
+        last = step == config.steps
+        soon = ranks.size > 1 or checkpoint.asked_to_stop  # several stop at the same step
+        if last or soon or now - last_read >= _READ_SECONDS:
             for record in read(unread):
                 records.append(record)
                 failure = find_failure(records)
@@ -140,7 +147,33 @@ def train(
                 if failure:
                     return Trained({k: g for k, g in kept.items() if k < failure.since}, failure)
             unread, last_read = [], now
+            checkpoint.keep_state(state.tensors, last=last)
     return Trained(kept, None)
+
+
+def first_state(
+    generator: Generator,
+    critics: list[nn.Module],
+    windows: Windows,
+    config: TrainingConfig,
+    weight_decay: float,
+    streams: Sequence[torch.Generator],
+) -> State:
+    """Everything as it is before the first step; the pool begins with the first of the streams."""
+    judging = [{"params": [p for critic in critics for p in critic.parameters()], "weight_decay": 0.0}]
+    groups = generator.parameter_groups(weight_decay)
+    optimisers = (
+        optimiser(config.optimiser, judging, config.critic_learning_rate, config.betas),
+        optimiser(config.optimiser, groups, config.generator_learning_rate, config.betas),
+    )
+    pool = Pool(windows, config.critic_steps * config.batch // 2, streams[0])
+    kept = {0: copy.deepcopy(generator)}
+    return State(generator, copy.deepcopy(generator), critics, optimisers, pool, streams, kept, [])
+
+
+def parameters(optimiser: torch.optim.Optimizer) -> list[nn.Parameter]:
+    """All that an optimiser moves."""
+    return [parameter for group in optimiser.param_groups for parameter in group["params"]]
 
 
 @torch.no_grad()

@@ -1,0 +1,307 @@
+"""A fit goes on from its checkpoint to the same bits: after Ctrl-C, after SIGTERM, after a kill at any moment."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+
+from tsgan import TSGAN, Config, ModelFileError, TrainingWarning, checkpoint, training
+from tsgan.checkpoint import Checkpoint
+from tsgan.procedure import Progress
+from tsgan.store import read_model, write_model
+
+SMALL = Config.from_dict(
+    {
+        "warm_start": {"steps": 10},
+        "training": {"steps": 6, "critic_warm_up": 3, "batch": 8, "past": 32, "future": 32},
+    }
+)
+POSIX = pytest.mark.skipif(os.name != "posix", reason="signals")
+
+
+@pytest.fixture
+def every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checkpoints are written after every step."""
+    monkeypatch.setattr(training, "_READ_SECONDS", 0)
+    monkeypatch.setattr(checkpoint, "SAVE_SECONDS", 0)
+    monkeypatch.setattr(checkpoint, "_SHARE", 1e9)
+
+
+def stop_at(half: str, step: int) -> Callable[[Progress], None]:
+    def listen(progress: Progress) -> None:
+        if progress.half == half and progress.record and progress.record.step == step:
+            raise KeyboardInterrupt
+
+    return listen
+
+
+def content(path: Path) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """All of a model file but the seconds that its steps took."""
+    tensors, document = read_model(path)
+    for half in ("choosing", "final"):
+        del document["fit"]["training"][half]["seconds"]
+    return {name: tensor.numpy().tobytes() for name, tensor in tensors.items()}, document
+
+
+# in one process -------------------------------------------------------------------------------------------------------
+
+
+def fit(prices: pd.DataFrame, config: Config = SMALL, **options: Any) -> TSGAN:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TrainingWarning)  # few steps
+        return TSGAN(config=config, random_state=3, device="cpu").fit(prices, **options)
+
+
+@pytest.mark.usefixtures("every_step")
+@pytest.mark.parametrize(
+    ("settings", "table"),
+    [
+        ({}, "prices"),
+        ({"critic": "both", "objective": "spectral", "critic_steps": 1}, "prices"),
+        ({"critic": "lstm", "objective": "cramer", "critic_steps": 1}, "panel"),
+        ({"objective": "wgan-clip", "critic_warm_up": 3}, "prices"),
+        ({}, "covariates"),
+    ],
+)
+def test_a_resumed_fit_is_the_uninterrupted_one(
+    settings: dict[str, Any],
+    table: str,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tsgan.procedure.kept_steps", max)  # so that the second half has steps
+    prices = request.getfixturevalue("prices" if table == "covariates" else table)
+    known = prices.pct_change().abs().set_axis(["size"], axis=1) if table == "covariates" else None
+    options: dict[str, Any] = {"config": SMALL.with_training(**settings), "covariates": known}
+    fit(prices, **options).save(tmp_path / "straight")
+    options |= {"checkpoint": tmp_path / "c", "resume": True}
+    for half, step in (("choosing", 1), ("choosing", 4), ("all rows", 1), ("all rows", 6)):
+        with pytest.raises(KeyboardInterrupt):
+            fit(prices, progress=stop_at(half, step), **options)
+    seen: list[Progress] = []
+    fit(prices, progress=seen.append, **options).save(tmp_path / "resumed")
+    assert content(tmp_path / "resumed") == content(tmp_path / "straight")
+    told = [(progress.half, progress.record.step) for progress in seen if progress.record]
+    assert told == [(half, step) for half in ("choosing", "all rows") for step in range(1, 7)]
+    done = [progress.done for progress in seen]
+    assert done == sorted(done)
+    assert done[0] == seen[-1].total - 1  # five of six steps of the second half are behind it
+
+
+@pytest.mark.usefixtures("every_step")
+def test_a_checkpoint_serves_its_own_fit_only(prices: pd.DataFrame, tmp_path: Path) -> None:
+    file = tmp_path / "c"
+    with pytest.raises(KeyboardInterrupt):
+        fit(prices, checkpoint=file, progress=stop_at("choosing", 4))
+    key = read_model(file)[1]["key"]
+    assert Checkpoint(file, key, resume=True).steps == 3
+    assert not Checkpoint(file, key).state, "without resume"
+    for other in (prices.iloc[1:], prices * 2):
+        with pytest.warns(TrainingWarning, match="of other data"), pytest.raises(KeyboardInterrupt):
+            TSGAN(config=SMALL, random_state=3, device="cpu").fit(
+                other, checkpoint=tmp_path / "c", resume=True, progress=stop_at("choosing", 1)
+            )
+    with pytest.warns(TrainingWarning, match="another configuration, seed"), pytest.raises(KeyboardInterrupt):
+        TSGAN(config=SMALL, random_state=4, device="cpu").fit(
+            prices, checkpoint=tmp_path / "c", resume=True, progress=stop_at("choosing", 1)
+        )
+    whole = file.read_bytes()
+    for damaged in (b"", b"{half", whole[: len(whole) // 2], whole[:-1] + bytes([whole[-1] ^ 1])):
+        file.write_bytes(damaged)
+        with pytest.warns(TrainingWarning, match="damaged or no checkpoint; the fit starts anew"):
+            assert not Checkpoint(file, key, resume=True).state
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert Checkpoint(tmp_path / "absent", key, resume=True).choice is None
+
+
+def test_a_checkpoint_is_no_model(tmp_path: Path) -> None:
+    write_model(tmp_path / "c", {"records": torch.zeros(1)}, {"key": "k", "choice": None})
+    with pytest.raises(ModelFileError, match="does not hold what a model of its format holds"):
+        TSGAN.load(tmp_path / "c")
+
+
+@pytest.mark.usefixtures("every_step")
+def test_a_fit_goes_on_where_no_checkpoint_can_be_written(prices: pd.DataFrame, tmp_path: Path) -> None:
+    with pytest.warns(TrainingWarning, match="no checkpoint could be written to .*; the fit goes on without"):
+        model = TSGAN(config=SMALL, random_state=3, device="cpu").fit(prices, checkpoint=tmp_path / "gone" / "c")
+    assert model.law_.generator is not None
+
+
+def test_state_is_written_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("tsgan.checkpoint.time.monotonic", lambda: now[0])
+    kept, made = Checkpoint(tmp_path / "c", "key"), list[float]()
+
+    def tensors() -> dict[str, torch.Tensor]:
+        made.append(now[0])
+        return {"records": torch.zeros(1)}
+
+    for second in range(25):
+        now[0] = second
+        kept.keep_state(tensors, last=second == 24)
+    assert made == [10, 20, 24]
+
+
+@POSIX
+def test_ctrl_c_waits_for_the_step_and_the_second_does_not(tmp_path: Path) -> None:
+    kept, steps = Checkpoint(tmp_path / "c", "key"), list[int]()
+
+    def work() -> None:
+        with kept.stops_after_a_step():
+            signal.raise_signal(signal.SIGINT)
+            steps.append(1)
+            kept.keep_state(lambda: {"records": torch.zeros(1)}, last=False)
+            steps.append(2)
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert steps == [1]
+    assert Checkpoint(tmp_path / "c", "key", resume=True).steps == 1
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+    def impatient() -> None:
+        with Checkpoint(tmp_path / "d", "key").stops_after_a_step():
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+            steps.append(3)
+
+    with pytest.raises(KeyboardInterrupt):
+        impatient()
+    assert steps == [1]
+    assert not (tmp_path / "d").exists()
+
+
+# processes ------------------------------------------------------------------------------------------------------------
+
+CHILD = """
+import os, signal, sys, threading
+from pathlib import Path
+from tsgan import checkpoint, estimator, procedure, training  # what takes long to import
+from tsgan.cli.main import app
+from tsgan.evaluation import verdict
+
+training._READ_SECONDS, checkpoint.SAVE_SECONDS, checkpoint._SHARE = 0, 0, 1e9
+procedure.kept_steps = max  # so that the second half has steps
+calls = 0
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def at_call(number, where):
+    def counted(what):
+        def call(*args):
+            global calls
+            calls += 1
+            if calls == number and where == "before":
+                die()
+            if calls == number and where == "amid" and what is write:
+                write(args[0], args[1][: len(args[1]) // 2])
+                die()
+            result = what(*args)
+            if calls == number:
+                die()
+            return result
+        return call
+    write = Path.write_bytes
+    Path.write_bytes = lambda self, data: counted_write(self, data)
+    counted_write = counted(write)
+    os.replace, os.fsync, os.unlink = counted(os.replace), counted(os.fsync), counted(os.unlink)
+
+for line in sys.stdin:
+    how, number, where = line.split()
+    child = os.fork()
+    if not child:
+        if how == "call":
+            at_call(int(number), where)
+        elif how == "time":
+            threading.Timer(float(number), die).start()
+        try:
+            app(sys.argv[1:])
+        except SystemExit as end:
+            os._exit(end.code or 0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+@pytest.fixture
+def project(prices: pd.DataFrame, tmp_path: Path) -> Path:
+    prices.to_csv(tmp_path / "prices.csv")
+    tables = {
+        "warm_start": {"steps": 10},
+        "training": {"steps": 30, "critic_warm_up": 3, "critic_steps": 1, "batch": 8, "past": 32, "future": 32},
+    }
+    lines = [f"[{name}]\n" + "".join(f"{k} = {v}\n" for k, v in table.items()) for name, table in tables.items()]
+    (tmp_path / "run.toml").write_text("".join(lines))
+    return tmp_path
+
+
+def arguments(project: Path, out: str, *more: str) -> list[str]:
+    files = str(project / "prices.csv"), "--config", str(project / "run.toml"), "--out", str(project / out)
+    return ["fit", *files, "--seed", "3", "--device", "cpu", "--quiet", *more]
+
+
+@contextmanager
+def fits(project: Path, *args: str) -> Iterator[Callable[[str], int]]:
+    """Yield what runs a fit in a new process that may kill itself, and returns its exit code."""
+    script = project / "child.py"
+    script.write_text(CHILD)
+    command = [sys.executable, str(script), *arguments(project, *args)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        given, told = server.stdin, server.stdout
+
+        def run(how: str) -> int:
+            given.write(how + "\n")
+            given.flush()
+            return int(told.readline())
+
+        yield run
+        given.close()
+
+
+@pytest.mark.slow
+@POSIX
+def test_killed_at_any_moment_it_goes_on_to_the_same_model(project: Path) -> None:
+    """Twenty kills (TSGAN_KILLS says another number): at some time, or at some call that writes, amid it or around."""
+    rng, kills, whole = random.Random(0), 0, 0
+    with fits(project, "straight.tsgan") as run:
+        begin = time.monotonic()
+        assert run("never 0 0") == 0
+        took = time.monotonic() - begin
+    expected = content(project / "straight.tsgan")
+    assert expected[1]["fit"]["steps"] == 30
+    out = project / "killed.tsgan"
+    with fits(project, "killed.tsgan", "--resume") as run:
+        while kills < int(os.environ.get("TSGAN_KILLS", "20")) or not whole:
+            where = rng.choice(("before", "amid", "after"))
+            how = rng.choice((f"time {rng.uniform(0.1, 1) * took} 0", f"call {rng.randint(1, 150)} {where}"))
+            code = run(how)
+            assert code in (0, -signal.SIGKILL), how
+            kills += code != 0
+            if out.exists():
+                assert content(out) == expected, "a file of that name is whole, also if the fit was killed after it"
+            if not code:
+                whole += 1
+                out.unlink()
+                assert {path.name for path in project.iterdir()} == {
+                    "prices.csv",
+                    "run.toml",
+                    "child.py",
+                    "straight.tsgan",
+                }

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-
 from tsgan.datasets import load
 from tsgan.store import read_model
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from tsgan.calendars import iso
 from tsgan.evaluation.baselines import fixed_forecasts
@@ -45,7 +46,9 @@ def one_step_verdict(law: Law, returns: Floats, first: int, dates: pd.DatetimeIn
         var, es = (100 * risk for risk in law.value_at_risk(states, level))
         shares.append(f"{100 * np.mean(y <= var):.2f} %")
         scores["tsgan"][level] = fz0(y, var, es, level)
-    for baseline, forecasts in fixed_forecasts(percent, first, LEVELS, list(_OPPONENTS)).items():
+    with threadpool_limits(1, "blas"):  # scipy's optimisers end elsewhere with two threads
+        opponents = fixed_forecasts(percent, first, LEVELS, list(_OPPONENTS))
+    for baseline, forecasts in opponents.items():
         scores[_OPPONENTS[baseline]] = {level: fz0(y, *forecasts[level], level) for level in LEVELS}
     table = ", ".join(
         f"{name} " + " / ".join(f"{by_level[level].mean():.4f}" for level in LEVELS)

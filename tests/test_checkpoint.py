@@ -17,9 +17,11 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from tsgan import TSGAN, Config, ModelFileError, TrainingWarning, checkpoint, training
 from tsgan.checkpoint import Checkpoint
+from tsgan.cli.main import app
 from tsgan.procedure import Progress
 from tsgan.store import read_model, write_model
 
@@ -59,10 +61,10 @@ def content(path: Path) -> tuple[dict[str, bytes], dict[str, Any]]:
 # in one process -------------------------------------------------------------------------------------------------------
 
 
-def fit(prices: pd.DataFrame, config: Config = SMALL, **options: Any) -> TSGAN:
+def fit(prices: pd.DataFrame, config: Config = SMALL, devices: int = 1, **options: Any) -> TSGAN:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", TrainingWarning)  # few steps
-        return TSGAN(config=config, random_state=3, device="cpu").fit(prices, **options)
+        warnings.filterwarnings("ignore", "6 adversarial steps are few", TrainingWarning)
+        return TSGAN(config=config, random_state=3, device="cpu", devices=devices).fit(prices, **options)
 
 
 @pytest.mark.usefixtures("every_step")
@@ -100,6 +102,19 @@ def test_a_resumed_fit_is_the_uninterrupted_one(
     done = [progress.done for progress in seen]
     assert done == sorted(done)
     assert done[0] == seen[-1].total - 1  # five of six steps of the second half are behind it
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("every_step")
+def test_several_processes_go_on_together(prices: pd.DataFrame, tmp_path: Path) -> None:
+    pytest.importorskip("lightning_fabric")
+    options: dict[str, Any] = {"checkpoint": tmp_path / "c", "resume": True, "devices": 2}
+    fit(prices, devices=2).save(tmp_path / "straight")
+    with pytest.raises(KeyboardInterrupt):
+        fit(prices, progress=stop_at("choosing", 4), **options)
+    assert Checkpoint(tmp_path / "c", read_model(tmp_path / "c")[1]["key"], resume=True).steps == 3
+    fit(prices, **options).save(tmp_path / "resumed")
+    assert content(tmp_path / "resumed") == content(tmp_path / "straight")
 
 
 @pytest.mark.usefixtures("every_step")
@@ -222,6 +237,7 @@ def at_call(number, where):
     counted_write = counted(write)
     os.replace, os.fsync, os.unlink = counted(os.replace), counted(os.fsync), counted(os.unlink)
 
+print("ready", flush=True)
 for line in sys.stdin:
     how, number, where = line.split()
     child = os.fork()
@@ -243,7 +259,7 @@ def project(prices: pd.DataFrame, tmp_path: Path) -> Path:
     prices.to_csv(tmp_path / "prices.csv")
     tables = {
         "warm_start": {"steps": 10},
-        "training": {"steps": 30, "critic_warm_up": 3, "critic_steps": 1, "batch": 8, "past": 32, "future": 32},
+        "training": {"steps": 8, "critic_warm_up": 3, "critic_steps": 1, "batch": 8, "past": 32, "future": 32},
     }
     lines = [f"[{name}]\n" + "".join(f"{k} = {v}\n" for k, v in table.items()) for name, table in tables.items()]
     (tmp_path / "run.toml").write_text("".join(lines))
@@ -265,6 +281,7 @@ def fits(project: Path, *args: str) -> Iterator[Callable[[str], int]]:
         assert server.stdin is not None
         assert server.stdout is not None
         given, told = server.stdin, server.stdout
+        assert told.readline() == "ready\n"
 
         def run(how: str) -> int:
             given.write(how + "\n")
@@ -285,12 +302,12 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_model(project: Path) -> Non
         assert run("never 0 0") == 0
         took = time.monotonic() - begin
     expected = content(project / "straight.tsgan")
-    assert expected[1]["fit"]["steps"] == 30
+    assert expected[1]["fit"]["steps"] == 8
     out = project / "killed.tsgan"
     with fits(project, "killed.tsgan", "--resume") as run:
         while kills < int(os.environ.get("TSGAN_KILLS", "20")) or not whole:
             where = rng.choice(("before", "amid", "after"))
-            how = rng.choice((f"time {rng.uniform(0.1, 1) * took} 0", f"call {rng.randint(1, 150)} {where}"))
+            how = rng.choice((f"time {rng.uniform(0.1, 1) * took} 0", f"call {rng.randint(1, 70)} {where}"))
             code = run(how)
             assert code in (0, -signal.SIGKILL), how
             kills += code != 0
@@ -305,3 +322,88 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_model(project: Path) -> Non
                     "child.py",
                     "straight.tsgan",
                 }
+
+
+# stopped from outside -------------------------------------------------------------------------------------------------
+
+
+@POSIX
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("stage", ["choosing the steps", "judging on later days", "training on all rows"])
+def test_a_stopped_command_saves_and_says_how_to_go_on(
+    number: signal.Signals, stage: str, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tsgan.procedure.kept_steps", max)
+    seen, out = list[int](), project / "m.tsgan"
+    told = TSGAN.fit
+
+    def stopped(self: TSGAN, *args: Any, progress: Callable[[Progress], None], **options: Any) -> TSGAN:
+        def listen(state: Progress) -> None:
+            progress(state)
+            if not seen and state.stage == stage and (state.record is None) == (stage == "judging on later days"):
+                seen.append(state.done)
+                signal.raise_signal(number)
+
+        return told(self, *args, progress=listen, **options)
+
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as the command does
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(TSGAN, "fit", stopped)
+            result = CliRunner().invoke(app, arguments(project, "m.tsgan"))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert result.exit_code == 130
+    assert result.stderr.endswith(f"interrupted; the same command with --resume goes on from {out}.ckpt\n")
+    assert not out.exists()
+    assert seen
+    again = CliRunner().invoke(app, arguments(project, "m.tsgan", "--resume"))
+    assert again.exit_code == 0, again.output
+    assert not Path(f"{out}.ckpt").exists()
+
+
+def test_a_folder_that_is_removed_is_a_sentence(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "folder").mkdir()
+    told = TSGAN.fit
+
+    def removed(self: TSGAN, *args: Any, **options: Any) -> TSGAN:
+        (project / "folder").rmdir()
+        return told(self, *args, **options)
+
+    monkeypatch.setattr(TSGAN, "fit", removed)
+    result = CliRunner().invoke(app, arguments(project, "folder/m.tsgan"))
+    assert result.exit_code == 2
+    assert result.stderr == f"error: {project / 'folder' / 'm.tsgan'}: No such file or directory\n"
+
+
+@pytest.mark.usefixtures("every_step")
+def test_a_model_that_was_written_before_the_kill_is_recognised(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tsgan.procedure.kept_steps", max)
+    out, saved = project / "m.tsgan", list[bytes]()
+    file = Path(f"{out}.ckpt")
+    write = TSGAN.save
+
+    def kept(self: TSGAN, path: Path) -> None:
+        saved.append(file.read_bytes())
+        write(self, path)
+
+    monkeypatch.setattr(TSGAN, "save", kept)
+    assert CliRunner().invoke(app, arguments(project, "m.tsgan")).exit_code == 0
+    expected = content(out)
+
+    def resume() -> tuple[int, str]:
+        file.write_bytes(saved[0])
+        os.utime(out)  # later than the checkpoint
+        result = CliRunner().invoke(app, arguments(project, "m.tsgan", "--resume"))
+        return result.exit_code, result.stderr
+
+    assert resume() == (0, "")
+    assert content(out) == expected
+    assert not file.exists()
+    tensors, document = read_model(out)
+    document["fit"]["verdict"].append("Mine.")
+    write_model(out, tensors, document)
+    mine = out.read_bytes()
+    assert resume() == (2, f"error: {out} is another model; replace it with --force or write elsewhere with --out\n")
+    assert out.read_bytes() == mine
+    assert file.exists()

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +20,7 @@ from tsgan.evaluation.curves import PANELS, training_figure
 from tsgan.fitting import Fit, fit_laws
 from tsgan.history import History
 from tsgan.logs import json_lines, tensorboard
+from tsgan.procedure import Progress
 from tsgan.training import length
 
 CPU = torch.device("cpu")
@@ -207,6 +209,19 @@ def test_tensorboard_gets_the_same_scalars(prices: pd.DataFrame, tmp_path: Path)
     events = EventAccumulator(str(tmp_path)).Reload()
     written = {event.step: event.value for event in events.Scalars("choosing/wasserstein")}
     assert written == pytest.approx({record.step: record.wasserstein for record in model.training_.choosing}, rel=1e-5)
+
+
+def test_a_resumed_fit_takes_the_place_of_what_tensorboard_has(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    for again, steps in ((False, 5), (True, 3)):
+        with tensorboard(tmp_path, again=again) as listen:
+            for step in range(1, steps + 1):
+                listen(Progress("training", step, 9, Record(step, 0.1 * step, 0.2, -1.4, 1.0), "choosing"))
+        time.sleep(1.1)  # files are ordered by the second of their names
+    events = EventAccumulator(str(tmp_path)).Reload()
+    assert [event.step for event in events.Scalars("choosing/wasserstein")] == [1, 2, 3]
 
 
 # pictures -------------------------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
 fuzz: $(STAMP)
 	TSGAN_FUZZ=25000 $(BIN)/pytest tests/test_fuzz.py --hypothesis-show-statistics

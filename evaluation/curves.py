@@ -8,16 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tsgan.diagnostics import Record
 from tsgan.errors import DataError
 from tsgan.evaluation.plots import MEDIAN, REAL, REFERENCE, STYLE, SYNTHETIC
-from tsgan.history import History
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from tsgan.diagnostics import Record
     from tsgan.estimator import TSGAN
+    from tsgan.history import History
 
 __all__ = ["training_figure"]
 

@@ -79,7 +79,8 @@ def prices(folder: Path, rows: int, assets: int) -> Path:
 
 
 def most(arguments: list[str]) -> float:
-    """Run a command, which must succeed, and return the most memory it held, in MiB."""
+    """Run a command, which must succeed, say which on stderr, and return the most memory it held, in MiB."""
+    print("tsgan", *arguments, file=sys.stderr, flush=True)
     command = [sys.executable, "-m", "tsgan", *arguments, "--quiet", "--force"]
     process = subprocess.Popen(command)
     _, status, usage = os.wait4(process.pid, 0)

@@ -1,13 +1,14 @@
 """What every part of the training is worth: held-out paths and one-step risk with the part changed or left out.
 
-    python benchmarks/ablation.py [--variants conv lstm ...] [--steps 120] [--seeds 1] [--all] [--jobs 1] [--summary]
-                                  [--out benchmarks/results/ablation.csv]
+    python benchmarks/ablation.py [--variants conv lstm ...] [--steps 120] [--seeds 1] [--all] [--series NAME ...]
+                                  [--jobs 1] [--summary] [--out benchmarks/results/ablation.csv]
 
-Every variant is fitted to the training days of the 11 quick series of protocol H (--all: of all 46) and keeps the law
-after 0, a third, two thirds and all of --steps, whether or not the choice of steps would keep them. 0 steps are the
-warm start. Paths are judged as in heldout.py; one-step VaR and ES of the test days, by the parameters of the training
-days, by FZ0 (returns in %). Distances are shown relative to the warm start of the same series and seed: the geometric
-mean, and beside it the mean over groups of measures; FZ0 as the difference to it, mean over series.
+Every variant is fitted to the training days of the 11 quick series of protocol H (--all: of all 46; --series: of those
+named; 1999 2004 2009 2014 are protocol R with fits every 1,250 days) and keeps the law after 0, a third, two thirds and
+all of --steps, whether or not the choice of steps would keep them. 0 steps are the warm start. Paths are judged as in
+heldout.py; one-step VaR and ES of the test days, by the parameters of the training days, by FZ0 (returns in %).
+Distances are shown relative to the warm start of the same series and seed: the geometric mean with its standard error
+over series, and the mean over groups of measures; FZ0 as the difference to it, mean over series (standard error).
 
 Members of the family, such as "wgan-lp lstm", bound slopes as their papers did and have the default's rates and steps
 otherwise (wgan-clip keeps its slow RMSprop for the critic); with ", paper" all settings are the paper's.
@@ -184,7 +185,8 @@ def main() -> None:
     if not options.summary:
         for rows in work(list(missing(options, read(options.out, KEY))), options.jobs):
             append(options.out, rows)
-    print(summary(read(options.out, KEY)))
+    known = read(options.out, KEY)
+    print(summary(known[known.series.isin([s.name for s in chosen(options)])]))
 
 
 def parse() -> argparse.Namespace:
@@ -193,16 +195,23 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=Config().training.steps)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--all", action="store_true", help="46 series instead of 11")
+    parser.add_argument("--series", nargs="+", metavar="NAME", help="these series instead")
     parser.add_argument("--jobs", type=int, default=1, help="fits at once, one thread each")
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--summary", action="store_true", help="only print what --out holds")
     return parser.parse_args()
 
 
+def chosen(options: argparse.Namespace) -> list[Series]:
+    known = [s for panel in PANELS for s in load_panel(panel)]
+    if options.series:
+        return [s for s in known if s.name in options.series]
+    return [s for s in known if options.all or s.name in QUICK[s.panel]]
+
+
 def missing(options: argparse.Namespace, known: pd.DataFrame) -> Iterator[Callable[[], pd.DataFrame]]:
     done = set(known[["panel", "series", "variant", "steps", "seed"]].itertuples(index=False, name=None))
-    chosen = [s for panel in PANELS for s in load_panel(panel) if options.all or s.name in QUICK[panel]]
-    for variant, seed, s in product(options.variants, range(options.seeds), chosen):
+    for variant, seed, s in product(options.variants, range(options.seeds), chosen(options)):
         if (s.panel, s.name, variant, options.steps, seed) not in done:
             yield partial(judge, s, variant, options.steps, seed)
 
@@ -254,15 +263,18 @@ def summary(known: pd.DataFrame) -> str:
                 continue
             rows = logs.xs((variant, steps), level=("variant", "steps"))
             scores = better.xs((variant, steps), level=("variant", "steps"))
-            error = rows.mean(axis=1).std() / len(rows) ** 0.5
+            count, of_series = len(rows), rows.mean(axis=1).groupby(["panel", "series"]).mean()
+            scores = scores.groupby(["panel", "series"]).mean()
             lines.append(
                 {
                     "variant": variant,
                     "steps": str(steps),
-                    "fits": str(len(rows)),
-                    "all measures": f"{np.exp(rows.to_numpy().mean()):.3f} (x {np.exp(error):.3f})",
+                    "fits": str(count),
+                    "all measures": f"{np.exp(of_series.mean()):.3f} (x {np.exp(of_series.sem()):.3f})",
                     **{group: f"{np.exp(rows[list(names)].to_numpy().mean()):.3f}" for group, names in GROUPS.items()},
-                    "FZ0 at 5 / 2.5 / 1 %": " / ".join(f"{value:+.4f}" for value in scores.mean()),
+                    "FZ0 at 5 / 2.5 / 1 %": " / ".join(
+                        f"{scores[c].mean():+.4f} ({scores[c].sem():.4f})" for c in scores
+                    ),
                 }
             )
     return "Distances relative to the warm start's, below 1 is better:\n\n" + markdown(lines)

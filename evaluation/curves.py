@@ -149,7 +149,8 @@ def _curves(ylabel: str, labels: Mapping[str, str], reference: float | None = No
                 _line(axes, records, field, color=colour, linestyle=style, linewidth=1.3, label=shown)
         if log:
             axes.set_yscale("log")
-            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            low, high = axes.get_ylim()
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))  # room for each
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             axes.yaxis.set_minor_formatter(NullFormatter())
             axes.margins(y=0.3)  # room for a legend of three

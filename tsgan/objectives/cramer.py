@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tsgan.objectives.objective import Objective, Output
 
-_OUTPUTS = 256  # the paper's
+_OUTPUTS = 256  # as in public implementations (docs/objectives.md)
 _SMOOTH = 0.01  # |.| without its kink: the penalty's difference quotient needs smoothness
 
 

@@ -20,7 +20,7 @@ from tsgan.law import Scaling, states_of
 from tsgan.objectives import OBJECTIVES
 from tsgan.pool import Pool
 from tsgan.selection import energy_score
-from tsgan.training import Trained, Unread, train
+from tsgan.training import Trained, Unread, generator_score, noted, train
 from tsgan.warmstart import negative_log_posterior
 from tsgan.windows import Windows
 
@@ -92,6 +92,27 @@ def test_the_critic_moves_the_generator() -> None:
     fit = fit_laws(RETURNS, TINY, [0, 3], 0, CPU, lambda _: None)
     before, after = (fit.laws[step].generator.weights for step in (0, 3))
     assert not torch.equal(before, after)
+
+
+def test_critics_that_pull_against_each_other_are_heard_one_by_one() -> None:
+    """Together they tell the generator nothing, which is no vanished gradient: each has the slope that it should."""
+
+    class Sum(torch.nn.Module):
+        def __init__(self, sign: float) -> None:
+            super().__init__()
+            self.sign = sign
+
+        def forward(self, future: torch.Tensor, past: torch.Tensor) -> torch.Tensor:
+            return self.sign * future.sum((1, 2)) / 8
+
+    future = torch.randn(5, 64, 1, requires_grad=True)
+    pulls: list[torch.Tensor] = []
+    critics: list[torch.nn.Module] = [Sum(1.0), Sum(-1.0)]
+    paths = [torch.cat((torch.randn(5, 32, 1), noted(future, pulls)), 1) for _ in critics]
+    generator_score(critics, paths[0].detach(), paths, TrainingConfig(past=32, future=64)).backward()
+    assert future.grad is not None
+    assert future.grad.abs().max() == 0
+    assert [2 * 5 * pull.flatten(1).norm(dim=1).mean().item() for pull in pulls] == pytest.approx([1, 1])
 
 
 def test_divergence_ends_training_and_keeps_the_warm_start() -> None:

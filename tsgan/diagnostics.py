@@ -44,7 +44,7 @@ class Record(NamedTuple):
     generator_gradient: float | None = None
     """Norm of the generator's gradient in all of its parameters, the anchor's included"""
     pull: float | None = None
-    """Mean norm of the critics' gradient in a generated path: all that the generator hears of them"""
+    """Mean norm of a critic's gradient in a generated path: all that the generator hears of it"""
     training: float | None = None
     """Critics' estimate on fixed training windows"""
     validation: float | None = None

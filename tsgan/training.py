@@ -110,8 +110,7 @@ def train(
         origins, shocks = shared(origins, noise.draw(len(origins.past), config.future, rng), noise, ranks)
         future = pathwise.free_run(generator, origins.state, shocks, reference, given=known_ahead(origins))
         pulls: list[Tensor] = []
-        future.register_hook(pulls.append)
-        paths = origins.with_future(future)
+        paths = [origins.with_future(noted(future, pulls)) for _ in critics]
         # the last real windows that the critics saw are independent of these origins
         score = generator_score(critics, ranks.share(real), paths, config)
         tie = anchor(generator)
@@ -130,7 +129,7 @@ def train(
             **({"penalty": penalty, "slope": slope} if config.penalty else {}),
             "critic_gradient": length(judging),
             "generator_gradient": length(learned),
-            "pull": len(paths) * pulls[0].flatten(1).norm(dim=1).mean(),
+            "pull": len(future) * torch.stack([pull.flatten(1).norm(dim=1).mean() for pull in pulls]).sum(),
         }
         if step % EVERY == 0 or step in (1, config.steps) or step in keep:
             found |= looks(generator, partial(estimate, critics, config=config), reference)
@@ -253,10 +252,18 @@ def judge(critic: nn.Module, paths: Tensor, config: TrainingConfig) -> Tensor:
     return scores.to(paths.dtype)
 
 
-def generator_score(critics: list[nn.Module], real: Tensor, paths: Tensor, config: TrainingConfig) -> Tensor:
-    """What the generator lowers, a mean over critics and windows, (n, past + future, assets + inputs) each."""
+def generator_score(critics: list[nn.Module], real: Tensor, paths: list[Tensor], config: TrainingConfig) -> Tensor:
+    """What the generator lowers, a mean over critics, the paths of each, (n, past + future, assets + inputs)."""
     loss = OBJECTIVES[config.objective].generator_loss
-    return torch.stack([loss(partial(judge, critic, config=config), real, paths).mean() for critic in critics]).mean()
+    outputs = (partial(judge, critic, config=config) for critic in critics)
+    return torch.stack([loss(output, real, seen).mean() for output, seen in zip(outputs, paths, strict=True)]).mean()
+
+
+def noted(x: Tensor, gradients: list[Tensor]) -> Tensor:
+    """The same numbers, whose gradient is noted when it comes: two critics may pull against each other."""
+    seen = x.view_as(x)
+    seen.register_hook(gradients.append)
+    return seen
 
 
 def estimate(critics: list[nn.Module], real: Tensor, fake: Tensor, config: TrainingConfig) -> Tensor:

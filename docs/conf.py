@@ -5,7 +5,7 @@ import warnings
 from importlib.metadata import version as version_of
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))  # generated.py
+sys.path.insert(0, str(Path(__file__).parent))  # docstrings.py, generated.py
 
 # tutorials keep the warm start on purpose, and say so
 warnings.filterwarnings("ignore", ".*adversarial steps are few")
@@ -15,6 +15,7 @@ author = copyright = "The tsgan developers"
 version = release = version_of("tsgan")
 
 extensions = [
+    "docstrings",
     "generated",
     "matplotlib.sphinxext.plot_directive",
     "myst_parser",
@@ -56,6 +57,7 @@ sphinx_gallery_conf = {
     "filename_pattern": r"/(?!backtest_engine)\w+\.py$",  # which needs a package under the AGPL
     "within_subsection_order": "FileNameSortKey",
     "abort_on_example_error": True,
+    "capture_repr": ("_repr_html_",),
     "download_all_examples": False,
     "min_reported_time": 600,
     "show_memory": False,
@@ -68,7 +70,7 @@ html_extra_path = ["llms.txt"]
 html_show_sourcelink = False
 html_sidebars = {"*": []}  # pages without pages below them
 html_theme_options = {
-    "header_links_before_dropdown": 5,
+    "header_links_before_dropdown": 4,
     "navigation_with_keys": False,
     "show_prev_next": False,
     "footer_start": ["copyright"],

@@ -54,6 +54,7 @@ print(f"on {result.best_below_median:.0%} of the paths it is no better than the 
 
 table = result.table["sharpe"].unstack("variant")[list(variants)]
 best_of_each = table.max(axis=1)
+print(f"best of twelve on a path: median Sharpe ratio {best_of_each.median():.2f}")
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
 axes[0].hist(table[best], bins=25, color="#0072B2", alpha=0.6, label=f"{best}, on each path")
 axes[0].hist(best_of_each, bins=25, color="#E59A62", alpha=0.6, label="the best of twelve, on each path")
@@ -72,8 +73,8 @@ axes[1].legend(fontsize=8, loc="lower center", ncols=3)
 plt.show()
 
 # %%
-# The best of twelve on a path is no worse, at the median, than the best of twelve on the history: what looked like a
-# find is what a search of twelve finds where there is nothing to find.
+# On half of the paths, where no variant was chosen for a reason, the best of twelve reaches a Sharpe ratio of .48 or
+# more: most of the .57 on the history is what a search of twelve finds anywhere.
 #
 # The paths have the autocorrelation that the model found, so a rule may have an edge on them; they hold no trend that
 # begins when a rule says so. For strategies that need open, high, low or volume see :meth:`tsgan.Paths.iter_prices`.

@@ -6,13 +6,15 @@ VENV     ?= .venv
 PIP_ARGS ?=
 BIN      := $(abspath $(VENV))/bin
 STAMP    := $(VENV)/.installed
+DOCS_STAMP := $(VENV)/.installed-docs
 
 .DELETE_ON_ERROR:
-.PHONY: help test fuzz demo lint format clean
+.PHONY: help test fuzz demo docs lint format clean
 
 help:
 	@echo "make test    lint, types and tests     make demo    a model and paths of the S&P 500, in demo/"
 	@echo "make lint    lint and types only       make format  format the code        make clean   remove what make made"
+	@echo "make docs    the documentation site, in docs/_build/html (runs the tutorials: three minutes)"
 	@echo "make fuzz    25,000 new inputs for each of prices, covariates, conditions, settings and models (an hour)"
 
 # torch first and by itself: the build that PIP_ARGS or pip's configuration chooses is then kept by the second line.
@@ -48,5 +50,15 @@ demo: $(STAMP)
 	cd demo && $(BIN)/tsgan plot prices.csv synth.csv --out demo.png --force
 	@echo "The paths are in demo/synth.csv, the report is demo/report.html, the picture demo/demo.png."
 
+$(DOCS_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet $(PIP_ARGS) -c constraints.txt -e '.[docs]'
+	@touch $@
+
+# Warnings are errors, unknown references too; OMP_NUM_THREADS keeps torch from waiting for cores that others use.
+docs: $(DOCS_STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/sphinx-build -b html -W --keep-going -n docs docs/_build/html
+	@echo "The site is docs/_build/html/index.html."
+
 clean:
 	rm -rf $(VENV) build dist demo *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf docs/_build docs/api docs/tutorials docs/sg_execution_times.rst

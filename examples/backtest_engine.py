@@ -1,10 +1,10 @@
-"""A strategy on histories that could have been: was its Sharpe ratio skill, or the one history that came?
+"""
+A strategy in a backtest engine
+===============================
 
-    pip install backtesting
-    python examples/backtest_engine.py [prices.csv]
-
-backtesting.py is under the AGPL; tsgan does not depend on it. The bars are made of closing prices: they have no range
-within the day and no volume, so test nothing on them that needs either.
+Its Sharpe ratio on the history that came and on histories that could have been, by backtesting.py: ``pip install
+backtesting``, which is under the AGPL; tsgan does not depend on it, and this page shows no output. The bars are made
+of closing prices: they have no range within the day and no volume, so test nothing on them that needs either.
 """
 
 import sys

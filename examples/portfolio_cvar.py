@@ -1,9 +1,9 @@
-"""The portfolio of least ten-day expected shortfall (CVaR), on scenarios from today's market and on the past alone.
+"""
+The portfolio of least expected shortfall, by skfolio
+=====================================================
 
-    pip install "tsgan[skfolio]"
-    python examples/portfolio_cvar.py [prices.csv]
-
-Without a file: S&P 500, Nasdaq and oil, from the `arch` package.
+Weights of least ten-day expected shortfall (CVaR), on scenarios that go on from today's market and on the past alone.
+Needs ``pip install "tsgan[skfolio]"``. Without a file of prices: S&P 500, Nasdaq and oil, from the package ``arch``.
 """
 
 import sys

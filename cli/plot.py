@@ -41,7 +41,7 @@ def plot(
     require_writable(out, force=force, suffixes=SUFFIXES)
     if model is None and real is not None and synth is not None:
         prices, paths = read_pair(real, synth, columns=columns, missing=missing, start=start, end=end)
-        from tsgan.evaluation.plots import overview
+        from tsgan.evaluation import overview
 
         figure = overview(prices, paths)
     elif model is not None and not any((real, columns, start, end)):

@@ -19,6 +19,7 @@ from tsgan.tablefile import write_table
 
 if TYPE_CHECKING:
     from tsgan.conditioning import Conditioning
+    from tsgan.evaluation.path_plots import PathPlots
 
 Kind = Literal["prices", "returns"]
 Bars = Literal["close", "ohlcv"]
@@ -73,6 +74,13 @@ class Paths:
     def daily(self) -> bool:
         """Whether no date has a time of day."""
         return bool((self.dates == self.dates.normalize()).all())
+
+    @property
+    def plot(self) -> PathPlots:
+        """Pictures: ``plot()``, ``plot.fan()``, ``.tails()``, ``.acf()``, ``.drawdowns()`` and ``.correlation()``."""
+        from tsgan.evaluation.path_plots import PathPlots
+
+        return PathPlots(self.prices, self.returns, self.dates, self.columns)
 
     def __len__(self) -> int:
         return len(self.returns)

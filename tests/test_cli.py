@@ -13,6 +13,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -181,7 +182,12 @@ def test_defaults_in_the_help_are_those_of_the_configuration() -> None:
 def test_version() -> None:
     result = tsgan("--version")
     assert result.code == 0
-    assert result.out.startswith("tsgan ")
+    assert result.out == f"tsgan {version('tsgan')}\n"
+
+
+def test_the_package_runs_as_a_module() -> None:
+    run = subprocess.run([sys.executable, "-m", "tsgan", "--version"], capture_output=True, text=True, check=True)
+    assert run.stdout == f"tsgan {version('tsgan')}\n"
 
 
 @pytest.mark.parametrize(
@@ -825,6 +831,19 @@ def test_plot_writes_a_picture(project: Project, tmp_path: Path) -> None:
     assert files(tmp_path) == {"paths.png"}
 
 
+@pytest.mark.parametrize("only", ["fan", "tails", "acf", "drawdowns"])
+def test_plot_writes_one_panel(project: Project, only: str, tmp_path: Path) -> None:
+    out = tmp_path / "panel.svg"
+    assert tsgan("plot", project.prices, project.synth, "--only", only, "--out", out) == (0, f"wrote {out}\n", "")
+    assert "<svg" in out.read_text()
+
+
+def test_correlations_of_one_asset_are_refused_in_a_sentence(project: Project, tmp_path: Path) -> None:
+    done = tsgan("plot", project.prices, project.synth, "--only", "correlation", "--out", tmp_path / "panel.svg")
+    assert (done.code, done.out, files(tmp_path)) == (2, "", set())
+    assert "a correlation needs two assets, the paths have 'A' alone" in done.err
+
+
 def test_plot_draws_a_model_under_conditions(project: Project, tmp_path: Path) -> None:
     out = tmp_path / "conditions.png"
     assert tsgan("plot", "--model", project.model, "--out", out) == (0, f"wrote {out}\n", "")
@@ -840,11 +859,12 @@ def test_plot_draws_a_model_under_conditions(project: Project, tmp_path: Path) -
         ("{prices}", "{synth}", "--model", "{model}"),
         ("--model", "{model}", "--columns", "A"),
         ("--model", "{model}", "--from", "2020"),
+        ("--model", "{model}", "--only", "fan"),
     ],
 )
 def test_plot_needs_prices_and_paths_or_a_model(project: Project, args: tuple[str, ...], tmp_path: Path) -> None:
     words = [arg.format(prices=project.prices, synth=project.synth, model=project.model) for arg in args]
-    said = "error: give REAL and SYNTH, or --model alone (without --columns, --from, --to)\n"
+    said = "error: give REAL and SYNTH, or --model alone (without --only, --columns, --from, --to)\n"
     assert tsgan("plot", *words, "--out", tmp_path / "paths.png") == (2, "", said)
     assert files(tmp_path) == set()
 

@@ -7,8 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
 
 from tsgan import TSGAN, Config, ConfigError, DataError, Paths, TrainingWarning
 from tsgan.procedure import Progress, candidates, rows_needed, slices
@@ -143,18 +141,6 @@ def test_too_few_rows_says_how_many_are_needed(prices: pd.DataFrame) -> None:
     with pytest.raises(DataError, match=f"{rows_needed(Config()):,}"):
         TSGAN().fit(prices.iloc[:300])
     TSGAN(config=TINY, random_state=0).fit(prices.iloc[: rows_needed(Config())])
-
-
-def test_unfitted_model_says_so(tmp_path: Path) -> None:
-    for use in (lambda: TSGAN().sample(5), lambda: TSGAN().save(tmp_path / "m.tsgan"), lambda: TSGAN().describe()):
-        with pytest.raises(NotFittedError):
-            use()
-
-
-def test_scikit_learn_manners(prices: pd.DataFrame, model: TSGAN) -> None:
-    assert clone(TSGAN(random_state=3, device="cpu")).get_params()["random_state"] == 3
-    assert model.n_features_in_ == 1
-    assert list(model.feature_names_in_) == list(prices.columns)
 
 
 def test_a_series_is_one_asset(prices: pd.DataFrame, model: TSGAN) -> None:

@@ -89,8 +89,10 @@ def test_any_asset_can_be_drawn() -> None:
     synthetic = after(real, GarchPair().simulate(5, 60, seed=5))
     assert overview(real, synthetic).get_suptitle().startswith("A:")
     assert overview(real, synthetic, "B").get_suptitle().startswith("B:")
-    with pytest.raises(DataError, match="the real prices have no asset 'C'; they have 'A', 'B'"):
+    with pytest.raises(DataError, match="the synthetic paths have no asset 'C'; they have 'A', 'B'"):
         overview(real, synthetic, "C")
+    with pytest.raises(DataError, match="the real prices have no asset 'B'; they have 'A'"):
+        overview(real[["A"]], synthetic, "B")
     with pytest.raises(DataError, match="the synthetic paths have no asset 'B'"):
         overview(real, synthetic.drop(columns="B"), "B")
 

@@ -34,12 +34,12 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 def whole(first: int = 0, hours: int = 0) -> Paths:
     returns = 0.01 * np.random.default_rng(0).standard_normal((N, LENGTH, 2))
     dates = pd.bdate_range("2024-01-01", periods=LENGTH) + pd.Timedelta(hours, "h")
-    return Paths(returns, np.array([100.0, 50.0]), dates, ["A", 'B "b"']).between(first, N)
+    return Paths(returns, np.array([100.0, 50.0]), dates, ["A", 'B "b"'])[first:]
 
 
 def draw(first: int, size: int = 13) -> Iterator[Paths]:
     paths = whole(first)
-    return (paths.between(at, min(at + size, len(paths))) for at in range(0, len(paths), size))
+    return (paths[at : at + size] for at in range(0, len(paths), size))
 
 
 def write(

@@ -74,6 +74,8 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         Records of every adversarial step, and why training ended early if it did (:mod:`tsgan.history`).
     columns_ : list of str
         Names of the assets.
+    n_features_in_, feature_names_in_ : int and (assets,) array
+        Their number, and the same names, as scikit-learn calls them.
     dates_, last_price_ : DatetimeIndex and (assets,) array
         All dates that are known, and the prices of the last.
     fitted_until_ : Timestamp

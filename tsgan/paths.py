@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
+from html import escape
+from operator import index
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, overload
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from tsgan.calendars import iso
@@ -19,6 +22,7 @@ from tsgan.tablefile import write_table
 
 if TYPE_CHECKING:
     from tsgan.conditioning import Conditioning
+    from tsgan.evaluation.path_plots import PathPlots
 
 Kind = Literal["prices", "returns"]
 Bars = Literal["close", "ohlcv"]
@@ -28,6 +32,9 @@ _BAR = ("Open", "High", "Low", "Close", "Volume")
 
 class Paths:
     """Price paths of one or more assets over common dates.
+
+    ``len(paths)`` is their number; ``paths[3]`` and iteration give a frame of prices, dates by assets, ``paths[:10]``
+    the first ten paths, and ``np.asarray(paths)`` is :attr:`prices`.
 
     Parameters
     ----------
@@ -45,6 +52,10 @@ class Paths:
     >>> paths = Paths(np.zeros((3, 2, 1)), np.array([100.0]), dates, ["SPY"])
     >>> len(paths), paths.prices.shape
     (3, (3, 2, 1))
+    >>> paths[1:]
+    Paths(2 paths x 2 steps, 2024-01-01 to 2024-01-02, SPY)
+    >>> float(paths[-1].loc["2024-01-02", "SPY"])
+    100.0
     """
 
     def __init__(
@@ -74,8 +85,36 @@ class Paths:
         """Whether no date has a time of day."""
         return bool((self.dates == self.dates.normalize()).all())
 
+    @property
+    def plot(self) -> PathPlots:
+        """Pictures: ``plot()``, ``plot.fan()``, ``.tails()``, ``.acf()``, ``.drawdowns()`` and ``.correlation()``."""
+        from tsgan.evaluation.path_plots import PathPlots
+
+        return PathPlots(self.prices, self.returns, self.dates, self.columns)
+
     def __len__(self) -> int:
         return len(self.returns)
+
+    @overload
+    def __getitem__(self, at: SupportsIndex) -> pd.DataFrame: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> Paths: ...
+
+    def __getitem__(self, at: SupportsIndex | slice) -> pd.DataFrame | Paths:
+        """Prices of the path at a position, dates by assets; or the paths of a slice, which keep their numbers."""
+        if not isinstance(at, slice):
+            return self._closes(self.prices[index(at)])
+        start, stop, step = at.indices(len(self))
+        if step != 1:
+            raise ConfigError(f"paths keep their numbers only in their order, without gaps: a step of {step} has none")
+        returns = self.returns[start:stop]
+        return Paths(returns, self.start_price, self.dates, self.columns, self.conditioning, self.first + start)
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        if copy is None:  # only if need be; np.array takes None since NumPy 2
+            return np.asarray(self.prices, dtype=dtype)
+        return np.array(self.prices, dtype=dtype, copy=copy)
 
     def __iter__(self) -> Iterator[pd.DataFrame]:
         """One frame of prices after the other, as :meth:`iter_prices` yields them."""
@@ -85,16 +124,19 @@ class Paths:
         dates = f"{iso(self.dates[0])} to {iso(self.dates[-1])}"
         return f"Paths({len(self)} paths x {self.length} steps, {dates}, {', '.join(self.columns)})"
 
+    def _repr_html_(self) -> str:
+        """For notebooks: what :func:`repr` says, and where each asset starts and ends."""
+        ends = self.start_price * np.exp(self.returns.sum(axis=1))
+        table = pd.DataFrame(np.quantile(ends, (0.05, 0.5, 0.95), axis=0).T, index=self.columns)
+        table.columns = pd.Index(["last price, 5 %", "median", "95 %"])
+        table.insert(0, "start price", self.start_price)
+        return f"<p>{escape(repr(self))}</p>{table.to_html(float_format='{:,.6g}'.format)}"
+
     def values(self, kind: Kind) -> Floats:
         """Return ``prices`` or ``returns``."""
         if kind not in ("prices", "returns"):
             raise ConfigError(f"kind must be 'prices' or 'returns', not {kind!r}")
         return self.prices if kind == "prices" else self.returns
-
-    def between(self, start: int, stop: int) -> Paths:
-        """Return the paths at some positions, which keep their numbers."""
-        returns, first = self.returns[start:stop], self.first + start
-        return Paths(returns, self.start_price, self.dates, self.columns, self.conditioning, first)
 
     def followed_by(self, more: Paths) -> Paths:
         """Return these paths and those that :meth:`TSGAN.iter_sample` gave after them."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import pandas as pd
-
-from tsgan.calendars import iso
 from tsgan.errors import ConfigError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Period(NamedTuple):
@@ -47,6 +47,10 @@ def find_period(text: str, dates: pd.DatetimeIndex) -> slice:
     ConfigError
         There is no such period, or the dates do not hold it.
     """
+    import pandas as pd  # here, so that a shell completes the names at once
+
+    from tsgan.calendars import iso
+
     named = PERIODS.get(str(text))
     first, _, last = (named.first, ":", named.last) if named else str(text).partition(":")
     try:

@@ -245,7 +245,7 @@ def _in_parts(chunks: Iterable[Paths]) -> Iterator[Paths]:
     for chunk in chunks:
         size = max(1, _VALUES // (chunk.length * len(chunk.columns)))
         for start, stop in _cuts(len(chunk), size, 0 if waiting is None else len(waiting)):
-            piece = chunk.between(start, stop)
+            piece = chunk[start:stop]
             waiting = piece if waiting is None else waiting.followed_by(piece)
             if len(waiting) == size:
                 yield waiting

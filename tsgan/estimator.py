@@ -487,7 +487,7 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
                 law = Law(generator, noise.to(target), scaling)
                 history = held.returns, held.dates, held.last_price
                 model._set(law, *history, held.columns, held.calendar, held.covariates, held.inputs, held.fit)
-            check_law(law, model.states_)
+                check_law(law, model.states_, held.returns, held.inputs)
         except (ModelFileError, ConfigError, RuntimeError) as error:
             raise ModelFileError(f"{path} does not hold what a model of its format holds: {error}") from error
         return model

@@ -70,7 +70,8 @@ class Contents(NamedTuple):
         _require("dates" in alone, "it lacks the tensor 'dates'")
         assets, rows = len(columns), alone["dates"].numel()
         alone.setdefault("covariates", torch.zeros((rows, 0), dtype=torch.float64))
-        fit = {"fitted_rows": rows, **document["fit"]}  # files of before `update` do not say it
+        fit = dict(document["fit"])
+        fit.setdefault("fitted_rows", rows)  # files of before `update` do not say it
         _check_fit(fit, rows)
         size = len(config.generator.half_lives)
         shapes = {

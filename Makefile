@@ -9,13 +9,14 @@ STAMP    := $(VENV)/.installed
 DOCS_STAMP := $(VENV)/.installed-docs
 
 .DELETE_ON_ERROR:
-.PHONY: help test fuzz demo docs lint format clean
+.PHONY: help test fuzz audit demo docs lint format clean
 
 help:
 	@echo "make test    lint, types and tests     make demo    a model and paths of the S&P 500, in demo/"
 	@echo "make lint    lint and types only       make format  format the code        make clean   remove what make made"
 	@echo "make docs    the documentation site, in docs/_build/html (runs the tutorials: three minutes)"
 	@echo "make fuzz    25,000 new inputs for each of prices, covariates, conditions, settings and models (an hour)"
+	@echo "make audit   known vulnerabilities of the versions in constraints.txt; needs a network"
 
 # torch first and by itself: the build that PIP_ARGS or pip's configuration chooses is then kept by the second line.
 $(STAMP): pyproject.toml constraints.txt
@@ -31,6 +32,17 @@ test: lint
 
 fuzz: $(STAMP)
 	TSGAN_FUZZ=25000 $(BIN)/pytest tests/test_fuzz.py --hypothesis-show-statistics
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || { echo "Not guided by branches: $(BIN)/pip install atheris"; exit 0; }; \
+	for target in prices covariates conditions settings models; do \
+	  $(BIN)/python tests/guided_fuzz.py $$target -max_total_time=600 || exit; done
+
+# In an environment of its own, so that the one with the pinned versions stays as it is. --strict: a version that could
+# not be looked up, without a network say, is a failure, not a pass.
+audit:
+	test -x $(VENV)/audit/bin/pip-audit || { $(PYTHON) -m venv $(VENV)/audit && \
+	  $(VENV)/audit/bin/pip install --quiet $(PIP_ARGS) pip-audit; }
+	$(VENV)/audit/bin/pip-audit --strict --no-deps --disable-pip -r constraints.txt || { \
+	  echo "A version in constraints.txt has a known vulnerability, or could not be looked up; the lines above say which." >&2; exit 1; }
 
 lint: $(STAMP)
 	$(BIN)/ruff check

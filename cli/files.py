@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import tempfile
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,22 @@ def require_folder(out: Path) -> None:
         out.mkdir(exist_ok=True)
     except OSError as error:
         raise ConfigError(f"cannot make the folder {out}: {error.strerror}; use --out") from error
+
+
+def checkpoint_of(out: Path) -> Path:
+    """Name the file from which the fit of a model goes on."""
+    return out.with_name(out.name + ".ckpt")
+
+
+@contextmanager
+def goes_on(where: Path, left: Sequence[Path]) -> Iterator[None]:
+    """Let what stops the block say how to go on, if there is something left to go on from."""
+    try:
+        yield
+    except (KeyboardInterrupt, OSError) as stop:
+        if any(file.exists() for file in left):
+            stop.add_note(f"the same command with --resume goes on from {where}")
+        raise
 
 
 def read_config(path: Path | None, **training: Any) -> Config:

@@ -11,10 +11,19 @@ import typer
 
 from tsgan.cli import options
 from tsgan.cli.console import complain, counted, say_json, say_values
-from tsgan.cli.files import read_config, read_each, read_known, read_real, require_folder, require_writable
+from tsgan.cli.files import (
+    checkpoint_of,
+    goes_on,
+    read_config,
+    read_each,
+    read_known,
+    read_real,
+    require_folder,
+    require_writable,
+)
 from tsgan.cli.progress import progress_on_stderr, share_on_stderr
 from tsgan.config import CRITICS, PRESETS, Config
-from tsgan.errors import ConfigError, DataError, TrainingError
+from tsgan.errors import ConfigError, DataError, ModelFileError, TrainingError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,7 +119,7 @@ def fit(
         bool,
         typer.Option(
             "--resume",
-            help="Go on from the checkpoint FILE.ckpt of an interrupted run, if any; with --each from its models.",
+            help="Go on from the checkpoint FILE.ckpt of an interrupted run, if any; with --each from its files.",
         ),
     ] = False,
     log: Annotated[
@@ -148,10 +157,9 @@ def fit(
     if each and (log or tensorboard):
         raise ConfigError("--log and --tensorboard follow one fit, and with --each there are several")
     out = out or Path("models" if each else "model.tsgan")
-    checkpoint = out.with_name(out.name + ".ckpt")
-    done_before = resume and not force and _is_newer(out, checkpoint)
+    checkpoint = checkpoint_of(out)
     if not each:
-        require_writable(out, force=force or done_before)
+        require_writable(out, force=force or resume)
         require_writable(checkpoint, force=True)
     if log:
         require_writable(log, force=force or resume, option="--log")
@@ -184,22 +192,20 @@ def fit(
         say_json(plan) if json else say_values(plan)
         return
     begin = time.monotonic()
-    try:
-        with progress_on_stderr(quiet=quiet) as shown, _logs(log, tensorboard, again=resume) as logs:
-            listeners = [listen for listen in (shown, *logs) if listen]
+    if resume and not force and _is_done(out, model, table, known):
+        model = TSGAN.load(out, device)
+    else:
+        require_writable(out, force=force)
+        with goes_on(checkpoint, [checkpoint]):
+            with progress_on_stderr(quiet=quiet) as shown, _logs(log, tensorboard, again=resume) as logs:
+                listeners = [listen for listen in (shown, *logs) if listen]
 
-            def progress(state: "Progress") -> None:
-                for listen in listeners:
-                    listen(state)
+                def progress(state: "Progress") -> None:
+                    for listen in listeners:
+                        listen(state)
 
-            model.fit(table, covariates=known, progress=progress, checkpoint=checkpoint, resume=resume)
-        if done_before and TSGAN.load(out).fit_ != model.fit_:
-            raise ConfigError(f"{out} is another model; replace it with --force or write elsewhere with --out")
-        model.save(out)
-    except (KeyboardInterrupt, OSError) as stop:
-        if checkpoint.exists():
-            stop.add_note(f"the same command with --resume goes on from {checkpoint}")
-        raise
+                model.fit(table, covariates=known, progress=progress, checkpoint=checkpoint, resume=resume)
+            model.save(out)
     checkpoint.unlink(missing_ok=True)
     if json:
         seconds = round(time.monotonic() - begin, 1)
@@ -208,12 +214,15 @@ def fit(
         print(*model.verdict_, f"wrote {out}", sep="\n")
 
 
-def _is_newer(out: Path, checkpoint: Path) -> bool:
-    """Whether a fit was killed after it had written its model and before it removed its checkpoint."""
+def _is_done(out: Path, model: "TSGAN", prices: "pd.DataFrame", covariates: "pd.DataFrame | None") -> bool:
+    """Whether a file holds what a fit of a model would make, since an earlier run has ended it."""
+    from tsgan.estimator import TSGAN
+
     try:
-        return out.stat().st_mtime_ns >= checkpoint.stat().st_mtime_ns
-    except FileNotFoundError:
+        found = TSGAN.load(out, device="cpu").fit_.get("fingerprint")
+    except (FileNotFoundError, ModelFileError):
         return False
+    return bool(found == model.plan(prices, covariates=covariates)["fingerprint"])
 
 
 @contextmanager
@@ -250,30 +259,30 @@ def _fit_each(
     }
     each = {name: prices for name, prices in found.items() if not isinstance(prices, DataError)}
     require_folder(folder)
-    if resume:
-        there = [name for name in each if files[name].exists()]
-        each = {name: prices for name, prices in each.items() if name not in there}
+    checkpoints = {name: checkpoint_of(file) for name, file in files.items()}
+    if resume and not force:
+        there = [name for name, prices in each.items() if _is_done(files[name], model, prices, covariates)]
+        for name in there:
+            del each[name]
+            checkpoints[name].unlink(missing_ok=True)
         if there and not quiet:
-            complain(f"keeps {counted(len(there), 'model')} that are in {folder}, whatever their options were")
+            complain(f"keeps {counted(len(there), 'model')} that an earlier run has written to {folder}")
     for name in each:
         require_writable(files[name], force=force)
+        require_writable(checkpoints[name], force=True)
     for name, error in failed.items():
         complain(f"{name}: {error}")
     begin, verdicts = time.monotonic(), {}
-    try:
-        with share_on_stderr(quiet=quiet) as progress:
-            for done, (name, result) in enumerate(fits(each, model, covariates, jobs), 1):
-                if isinstance(result, TSGAN):
-                    result.save(files[name])
-                    verdicts[name] = result.verdict_
-                else:
-                    failed[name] = result
-                    complain(f"{name}: {result}")
-                progress(f"{done} of {counted(len(each), 'ticker')}", done / len(each))
-    except KeyboardInterrupt as stop:
-        if verdicts:
-            stop.add_note(f"the same command with --resume keeps the models that are in {folder}")
-        raise
+    with goes_on(folder, [*files.values(), *checkpoints.values()]), share_on_stderr(quiet=quiet) as progress:
+        for done, (name, result) in enumerate(fits(each, model, covariates, jobs, checkpoints, resume), 1):
+            if isinstance(result, TSGAN):
+                result.save(files[name])
+                checkpoints[name].unlink(missing_ok=True)
+                verdicts[name] = result.verdict_
+            else:
+                failed[name] = result
+                complain(f"{name}: {result}")
+            progress(f"{done} of {counted(len(each), 'ticker')}", done / len(each))
     if json:
         seconds = round(time.monotonic() - begin, 1)
         models = {name: {"out": str(files[name]), "verdict": verdict} for name, verdict in verdicts.items()}

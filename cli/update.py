@@ -1,14 +1,20 @@
 """``tsgan update``: new rows for a fitted model."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tsgan.cli import options
 from tsgan.cli.console import counted, say_json
-from tsgan.cli.files import load_model, read_known, require_writable
+from tsgan.cli.files import checkpoint_of, goes_on, load_model, read_known, require_writable
 from tsgan.cli.progress import progress_on_stderr
+from tsgan.errors import ConfigError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tsgan.estimator import TSGAN
 
 
 def update(
@@ -25,6 +31,9 @@ def update(
     covariates: options.Covariates = None,
     missing: options.MissingPrices = options.Missing.ERROR,
     device: options.Device = "auto",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the checkpoint FILE.ckpt of an interrupted --refit, if any.")
+    ] = False,
     force: options.Force = False,
     threads: options.Threads = None,
     quiet: options.Quiet = False,
@@ -41,9 +50,14 @@ def update(
     tsgan update model.tsgan january.csv --out january.tsgan
     tsgan update model.tsgan prices.csv --refit
     """
+    if resume and not refit:
+        raise ConfigError("--resume goes on with a fit, and without --refit there is none")
     loaded = load_model(model, device)
     target = out or model
-    require_writable(target, force=force or out is None)
+    checkpoint = checkpoint_of(target)
+    require_writable(target, force=force or out is None or resume)
+    if refit:
+        require_writable(checkpoint, force=True)
 
     from tsgan.calendars import iso
     from tsgan.datasets import read_prices
@@ -51,14 +65,33 @@ def update(
     rows = len(loaded.dates_)
     table = read_prices(prices, columns=loaded.columns_, missing=missing)
     known = read_known(prices, covariates, loaded.covariates_.names)
-    with progress_on_stderr(quiet=quiet or not refit) as progress:
-        loaded.update(table, covariates=known, refit=refit, progress=progress)
-    loaded.save(target)
+    done = _done(target, loaded, table) if resume and not force else None
+    if done is None:
+        require_writable(target, force=force or out is None)
+        with goes_on(checkpoint, [checkpoint] if refit else []):
+            with progress_on_stderr(quiet=quiet or not refit) as progress:
+                loaded.update(
+                    table, covariates=known, refit=refit, progress=progress, checkpoint=checkpoint, resume=resume
+                )
+            loaded.save(target)
+    loaded = done or loaded
+    if refit:
+        checkpoint.unlink(missing_ok=True)
     added = loaded.dates_[rows:]
-    ends = [iso(added[0]), iso(added[-1])]
+    ends = [iso(date) for date in added[[0, -1]]] if len(added) else []
     if json:
         result = {"out": str(target), "rows_added": len(added), "dates_added": ends, "refitted": refit}
         say_json({**result, "model": loaded.describe()})
     elif not quiet:
         refitted = f"; refitted to {counted(len(loaded.dates_), 'row')}" if refit else ""
-        print(f"{counted(len(added), 'row')} added, {' to '.join(ends)}{refitted}; wrote {target}")
+        between = f", {' to '.join(ends)}" if ends else ""
+        print(f"{counted(len(added), 'row')} added{between}{refitted}; wrote {target}")
+
+
+def _done(target: Path, model: "TSGAN", prices: "pd.DataFrame") -> "TSGAN | None":
+    """Load the model that an earlier run has refitted to all of these prices, if it has."""
+    if not target.exists():
+        return None
+    found = load_model(target, model.device)
+    refitted = found.fit_["scores"] == model.fit_["scores"]  # of one and the same first fit
+    return found if refitted and found.fitted_until_ == found.dates_[-1] == prices.index[-1] else None

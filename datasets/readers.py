@@ -526,14 +526,20 @@ def _day_comes_first(text: pd.Series[str]) -> bool:
 
 def _strictly(text: pd.Series[str], formats: list[str]) -> pd.DatetimeIndex:
     """Parse all of the text with the first format that understands most of it, or raise."""
-    parsed = max((pd.to_datetime(text, format=one, errors="coerce") for one in formats), key=pd.Series.count)
+    try:
+        parsed = max((pd.to_datetime(text, format=one, errors="coerce") for one in formats), key=pd.Series.count)
+    except ValueError as error:  # UTC offsets behind hours alone, which ZONE leaves there
+        raise DataError(
+            f"column {str(text.name)!r} mixes dates with and without UTC offset, or with several; "
+            "write ISO dates such as 2017-03-02 or 2017-03-02 09:30"
+        ) from error
     if parsed.isna().any():
         row = int(np.argmax(parsed.isna().to_numpy()))
         raise DataError(
             f"column {str(text.name)!r} holds {shown(text.iloc[row])} (row {row + 1}), which is not a date like the "
             "others; write ISO dates such as 2017-03-02"
         )
-    return pd.DatetimeIndex(parsed)
+    return naive_dates(pd.DatetimeIndex(parsed))
 
 
 # layouts -------------------------------------------------------------------------------------------------------------

@@ -186,8 +186,8 @@ def overview(real: pd.DataFrame, synthetic: pd.DataFrame, asset: str | None = No
     """Draw real and synthetic prices of one asset side by side, four panels on a page.
 
     (a) the recent real prices, a year at most, and the fan of synthetic paths; (b) the density of one return with a
-    logarithmic axis; (c) the autocorrelation of absolute returns, real beside the band of the synthetic paths, both on pieces of
-    one length; (d) quantiles against quantiles.
+    logarithmic axis; (c) the autocorrelation of absolute returns, real beside the band of the synthetic paths, both on
+    pieces of one length; (d) quantiles against quantiles.
 
     Parameters
     ----------

@@ -271,13 +271,32 @@ def arguments(project: Path, out: str, *more: str) -> list[str]:
     return ["fit", *files, "--seed", "3", "--device", "cpu", "--quiet", *more]
 
 
+def each(project: Path, out: str, *more: str) -> list[str]:
+    """Arguments of one fit a ticker, of two."""
+    one = pd.read_csv(project / "prices.csv", index_col="date")["GARCH"]
+    pd.DataFrame({"A": one, "B": 1e4 / one}).to_csv(project / "each.csv")
+    given = [str(project / "each.csv"), *arguments(project, out)[2:], "--each"]
+    return ["fit", *given, *more]
+
+
+def refit(project: Path, out: str, later: pd.DataFrame) -> list[str]:
+    """Arguments of a refit in place of a model, which is fitted first."""
+    later.to_csv(project / "later.csv")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("tsgan.procedure.kept_steps", max)  # so that the refit has steps
+        assert CliRunner().invoke(app, arguments(project, out)).exit_code == 0
+    files = str(project / out), str(project / "later.csv")
+    return ["update", *files, "--refit", "--device", "cpu", "--quiet"]
+
+
 @contextmanager
-def fits(project: Path, *args: str) -> Iterator[Callable[[str], int]]:
-    """Yield what runs a fit in a new process that may kill itself, and returns its exit code."""
+def runs(project: Path, command: list[str]) -> Iterator[Callable[[str], int]]:
+    """Yield what runs a command in a new process that may kill itself, and returns its exit code."""
     script = project / "child.py"
     script.write_text(CHILD)
-    command = [sys.executable, str(script), *arguments(project, *args)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(
+        [sys.executable, str(script), *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as server:
         assert server.stdin is not None
         assert server.stdout is not None
         given, told = server.stdin, server.stdout
@@ -292,39 +311,167 @@ def fits(project: Path, *args: str) -> Iterator[Callable[[str], int]]:
         given.close()
 
 
+def kill_again_and_again(
+    run: Callable[[str], int], check: Callable[[], None], start_anew: Callable[[], None], seconds: float, kills: int
+) -> None:
+    """Kill a command at some time, or at some call that writes, amid it or around, and let it go on, so many times."""
+    rng, killed, whole = random.Random(0), 0, 0
+    while killed < kills or not whole:
+        where = rng.choice(("before", "amid", "after"))
+        how = rng.choice((f"time {rng.uniform(0.1, 1) * seconds} 0", f"call {rng.randint(1, 70)} {where}"))
+        code = run(how)
+        assert code in (0, -signal.SIGKILL), how
+        check()
+        killed += code != 0
+        if not code:
+            whole += 1
+            start_anew()
+
+
+KILLS = int(os.environ.get("TSGAN_KILLS", "20"))
+
+
 @pytest.mark.slow
 @POSIX
 def test_killed_at_any_moment_it_goes_on_to_the_same_model(project: Path) -> None:
-    """Twenty kills (TSGAN_KILLS says another number): at some time, or at some call that writes, amid it or around."""
-    rng, kills, whole = random.Random(0), 0, 0
-    with fits(project, "straight.tsgan") as run:
+    """Twenty kills; TSGAN_KILLS says another number."""
+    with runs(project, arguments(project, "straight.tsgan")) as run:
         begin = time.monotonic()
         assert run("never 0 0") == 0
         took = time.monotonic() - begin
-    expected = content(project / "straight.tsgan")
+    expected, out = content(project / "straight.tsgan"), project / "killed.tsgan"
     assert expected[1]["fit"]["steps"] == 8
-    out = project / "killed.tsgan"
-    with fits(project, "killed.tsgan", "--resume") as run:
-        while kills < int(os.environ.get("TSGAN_KILLS", "20")) or not whole:
-            where = rng.choice(("before", "amid", "after"))
-            how = rng.choice((f"time {rng.uniform(0.1, 1) * took} 0", f"call {rng.randint(1, 70)} {where}"))
-            code = run(how)
-            assert code in (0, -signal.SIGKILL), how
-            kills += code != 0
-            if out.exists():
-                assert content(out) == expected, "a file of that name is whole, also if the fit was killed after it"
-            if not code:
-                whole += 1
-                out.unlink()
-                assert {path.name for path in project.iterdir()} == {
-                    "prices.csv",
-                    "run.toml",
-                    "child.py",
-                    "straight.tsgan",
-                }
+
+    def check() -> None:
+        assert not out.exists() or content(out) == expected, "a file of that name is whole, also after a kill"
+
+    def start_anew() -> None:
+        out.unlink()
+        assert names(project) == {"prices.csv", "run.toml", "child.py", "straight.tsgan"}
+
+    with runs(project, arguments(project, "killed.tsgan", "--resume")) as run:
+        kill_again_and_again(run, check, start_anew, took, KILLS)
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+@pytest.mark.slow
+@POSIX
+def test_a_refit_that_is_killed_goes_on_and_never_harms_the_model(project: Path, later: pd.DataFrame) -> None:
+    command, out = refit(project, "m.tsgan", later), project / "m.tsgan"
+    before = out.read_bytes()
+    with runs(project, command) as run:
+        begin = time.monotonic()
+        assert run("never 0 0") == 0
+        took = time.monotonic() - begin
+    expected = content(out)
+    assert expected[1]["fit"]["fitted_rows"] == len(later)
+    out.write_bytes(before)
+
+    def check() -> None:
+        assert out.read_bytes() == before or content(out) == expected
+
+    def start_anew() -> None:
+        assert content(out) == expected
+        assert names(project) == {"prices.csv", "later.csv", "run.toml", "child.py", "m.tsgan"}
+        out.write_bytes(before)
+
+    with runs(project, [*command, "--resume"]) as run:
+        kill_again_and_again(run, check, start_anew, took, KILLS // 4)
+
+
+@pytest.mark.slow
+@POSIX
+def test_fits_of_each_ticker_that_are_killed_go_on_to_the_same_models(project: Path) -> None:
+    with runs(project, each(project, "straight")) as run:
+        begin = time.monotonic()
+        assert run("never 0 0") == 0
+        took = time.monotonic() - begin
+    expected = {name: content(project / "straight" / name) for name in ("A.tsgan", "B.tsgan")}
+    folder = project / "killed"
+
+    def check() -> None:
+        for file in folder.glob("[AB].tsgan"):
+            assert content(file) == expected[file.name]
+
+    def start_anew() -> None:
+        assert names(folder) == set(expected)
+        for file in folder.iterdir():
+            file.unlink()
+
+    with runs(project, each(project, "killed", "--resume")) as run:
+        kill_again_and_again(run, check, start_anew, took, KILLS // 4)
 
 
 # stopped from outside -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@POSIX
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_two_fits_at_once_are_stopped_and_go_on(number: signal.Signals, project: Path) -> None:
+    """SIGINT goes to the workers too, as Ctrl-C in a terminal does; SIGKILL leaves them to themselves."""
+    command = [sys.executable, "-c", "from tsgan.cli.main import main; main()"]
+    assert CliRunner().invoke(app, each(project, "straight")).exit_code == 0
+    with subprocess.Popen(
+        [*command, *each(project, "models", "--jobs", "2")], stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        while not list(project.glob("models/[AB]*.ckpt")):
+            time.sleep(0.005)
+            assert process.poll() is None
+        send = os.killpg if number == signal.SIGINT else os.kill
+        send(process.pid, number)
+        _, said = process.communicate(timeout=60)
+    if number == signal.SIGKILL:
+        assert process.returncode == -signal.SIGKILL
+    else:
+        assert process.returncode == 130
+        assert said == f"interrupted; the same command with --resume goes on from {project / 'models'}\n"
+    again = subprocess.run([*command, *each(project, "models", "--jobs", "2", "--resume")], check=False)
+    assert again.returncode == 0
+    for name in ("A.tsgan", "B.tsgan"):
+        assert content(project / "models" / name) == content(project / "straight" / name)
+
+
+@POSIX
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_refit_saves_and_says_how_to_go_on(
+    number: signal.Signals, project: Path, later: pd.DataFrame
+) -> None:
+    command, out = refit(project, "m.tsgan", later), project / "m.tsgan"
+    before, seen = out.read_bytes(), list[int]()
+    told = TSGAN.update
+
+    def stopped(self: TSGAN, *args: Any, progress: object, **options: Any) -> TSGAN:
+        def listen(state: Progress) -> None:
+            if state.record and not seen:  # the second would not wait
+                seen.append(state.record.step)
+                signal.raise_signal(number)
+
+        return told(self, *args, progress=listen, **options)
+
+    handler = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as the command does
+    try:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(TSGAN, "update", stopped)
+            result = CliRunner().invoke(app, command)
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+    assert (result.exit_code, result.stderr) == (
+        130, f"interrupted; the same command with --resume goes on from {out}.ckpt\n"
+    )  # fmt: skip
+    assert out.read_bytes() == before
+    assert CliRunner().invoke(app, [*command, "--resume"]).exit_code == 0
+    resumed = content(out)
+    assert not Path(f"{out}.ckpt").exists()
+    out.write_bytes(before)
+    assert CliRunner().invoke(app, command).exit_code == 0
+    assert content(out) == resumed
+    done = CliRunner().invoke(app, [*command[:-1], "--resume"])
+    assert (done.exit_code, done.stdout) == (0, f"0 rows added; refitted to {len(later)} rows; wrote {out}\n")
+    assert CliRunner().invoke(app, [*command[:3], "--resume"]).exit_code == 2
 
 
 @POSIX
@@ -393,17 +540,17 @@ def test_a_model_that_was_written_before_the_kill_is_recognised(project: Path, m
 
     def resume() -> tuple[int, str]:
         file.write_bytes(saved[0])
-        os.utime(out)  # later than the checkpoint
         result = CliRunner().invoke(app, arguments(project, "m.tsgan", "--resume"))
         return result.exit_code, result.stderr
 
     assert resume() == (0, "")
     assert content(out) == expected
     assert not file.exists()
-    tensors, document = read_model(out)
-    document["fit"]["verdict"].append("Mine.")
-    write_model(out, tensors, document)
-    mine = out.read_bytes()
-    assert resume() == (2, f"error: {out} is another model; replace it with --force or write elsewhere with --out\n")
-    assert out.read_bytes() == mine
+    assert len(saved) == 1, "nothing is fitted again"
+    assert CliRunner().invoke(app, arguments(project, "m.tsgan", "--resume")).exit_code == 0, "killed at its very end"
+    mine = arguments(project, "m.tsgan", "--force", "--periods-per-year", "250")
+    assert CliRunner().invoke(app, mine).exit_code == 0
+    replaced = out.read_bytes()
+    assert resume() == (2, f"error: {out} exists; replace it with --force or write elsewhere with --out\n")
+    assert out.read_bytes() == replaced
     assert file.exists()

@@ -115,6 +115,10 @@ def times(name: str, factor: float) -> Change:
     return lambda tensors, _: tensors.update({name: tensors[name] * factor})
 
 
+def plus(name: str, shift: float) -> Change:
+    return lambda tensors, _: tensors.update({name: tensors[name] + shift})
+
+
 def with_item(name: str, value: float) -> Change:
     """Return a change of the last number of a tensor."""
 
@@ -157,6 +161,14 @@ CHANGES: dict[str, Change] = {
     "tail of nothing": with_item("generator.tail", 1e38),
     "momentum without end": with_item("generator.momentum", 1e38),
     "level without end": with_item("generator.neutral", -1e30),
+    "volatility of nothing": plus("generator.neutral", 30.0),
+    "ceiling of nothing": plus("generator.top", -30.0),
+    "volatility without end": times("generator.output", -30.0),
+    "drift without end": times("generator.drift", 1e4),
+    "momentum that grows": plus("generator.momentum", 5.0),
+    "noise without end": times("noise.factor", 1e30),
+    "covariate without end": times("generator.guidance.level", 1e30),
+    "mean of a covariate without end": times("generator.guidance.mean", 1e30),
     "half-lives of others": times("generator.decay", 0.9),
     "noise of one value": times("noise.scores", 0.0),
     "dates backward": lambda tensors, _: tensors.update({"dates": tensors["dates"].flip(0)}),

@@ -411,6 +411,7 @@ def test_row_numbers_are_neither_dates_nor_prices(write: Any, tmp_path: Path) ->
     [
         (["01/02/2020", "02/03/2020"], r"such as '01/02/2020' may be day/month or month/day; write ISO dates"),
         (["13/02/2020", "02/13/2020"], r"such as '13/02/2020' contradict each other; write ISO dates"),
+        (["2020-01-01T09", "2020-01-02T09-05"], r"column 'Date' mixes dates with and without UTC offset.*ISO dates"),
         (["2020-01-01", "yesterday"], r"column 'Date' holds 'yesterday' \(row 2\), which is not a date.*ISO dates"),
         (["2020-02-28", "2020-02-30"], r"'2020-02-30' \(row 2\)"),
         (["2020-01-01", ""], r"row 2 has prices but no date in column 'Date'"),

@@ -36,6 +36,15 @@ def content(path: Path) -> tuple[dict[str, bytes], dict[str, Any]]:
     return {name: tensor.numpy().tobytes() for name, tensor in tensors.items()}, document
 
 
+def test_a_warm_start_is_the_same_file_in_every_process(tmp_path: Path) -> None:
+    load("sp500").iloc[:500].to_csv(tmp_path / "prices.csv")
+    (tmp_path / "run.toml").write_text(SETTINGS)
+    settings = "--config", tmp_path / "run.toml", "--device", "cpu", "--steps", 0
+    for name in "ab":
+        run("fit", tmp_path / "prices.csv", *settings, "--out", tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
 def test_fits_and_paths_are_the_same_in_every_process_on_one_thread_or_two(
     tmp_path: Path,
 ) -> None:

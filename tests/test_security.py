@@ -1,8 +1,12 @@
 """Nothing is executed that comes in, nothing goes out, and no name breaks out of a page."""
 
 import ast
+import os
 import re
 import socket
+import subprocess
+import sys
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -179,6 +183,82 @@ def test_every_command_stays_offline_and_every_page_escapes_its_names(tmp_path: 
         assert not [name for _, attributes in read.tags for name in attributes if name.startswith("on")]
         assert all(name in read.text for name in NAMES)
     assert not re.search(r"<script|<img|\bonerror\s*=\s*[^&]*>", (tmp_path / "p.svg").read_text(encoding="utf-8"))
+
+
+GUARD = """
+import os, sys
+from pathlib import Path
+
+here = Path(__file__).parent
+(here / f"guarded-{os.getpid()}").touch()
+local = {None, "", "localhost", "127.0.0.1", "::1", "0.0.0.0", "::"}
+
+def guard(event, args):
+    if event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
+        host = args[1][0] if isinstance(args[1], tuple) else None  # otherwise a file, or of a connected socket
+    elif event in ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"):
+        host = args[0]
+    else:
+        return
+    if host not in local:
+        with open(here / "tried", "a") as file:
+            print(event, args, file=file)
+        raise OSError("no network in this test")
+
+sys.addaudithook(guard)
+"""
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Callable[..., tuple[int, set[str]]]:
+    """Run Python where all processes refuse what is not of this machine; how many there were, and what they tried."""
+    folder = tmp_path / "guard"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(GUARD)
+    paths = str(folder), *filter(None, [os.environ.get("PYTHONPATH")])
+
+    def run(code: str, *args: object) -> tuple[int, set[str]]:
+        command = [sys.executable, "-c", code, *map(str, args)]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+        ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert ended.returncode == 0, ended.stderr
+        tried = folder / "tried"
+        return len(list(folder.glob("guarded-*"))), set(tried.read_text().splitlines()) if tried.exists() else set()
+
+    return run
+
+
+def test_the_guard_of_processes_refuses_other_machines(guarded: Callable[..., tuple[int, set[str]]]) -> None:
+    code = """
+import contextlib, socket
+for reach in (lambda: socket.create_connection(("192.0.2.1", 80)), lambda: socket.gethostbyname("example.org"),
+              lambda: socket.socket().connect(("192.0.2.1", 80))):
+    with contextlib.suppress(OSError):
+        reach()
+        raise SystemExit("reached")
+"""
+    processes, tried = guarded(code)
+    assert processes == 1
+    assert {line.split(" ")[0] for line in tried} == {"socket.getaddrinfo", "socket.gethostbyname", "socket.connect"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [["--each", "--jobs", "2"], ["--devices", "2"]])
+def test_processes_that_work_together_stay_on_this_machine(
+    options: list[str], prices: pd.DataFrame, tmp_path: Path, guarded: Callable[..., tuple[int, set[str]]]
+) -> None:
+    """By sockets that Python opens; those of gloo are torch's own, and meet at 127.0.0.1."""
+    if "--devices" in options:
+        pytest.importorskip("lightning_fabric")
+    prices.assign(OTHER=1e4 / prices["GARCH"]).to_csv(tmp_path / "prices.csv")
+    (tmp_path / "run.toml").write_text(
+        "[warm_start]\nsteps = 10\n[training]\nsteps = 2\ncritic_warm_up = 2\nbatch = 8\n"
+    )
+    files = tmp_path / "prices.csv", "--config", tmp_path / "run.toml", "--out", tmp_path / "out"
+    processes, tried = guarded("from tsgan.cli.main import main; main()", "fit", *files, "--device", "cpu", *options)
+    assert tried == set()
+    assert processes >= (3 if "--jobs" in options else 2)
+    assert (tmp_path / "out").exists()
 
 
 def test_names_from_files_give_a_terminal_no_orders(tmp_path: Path) -> None:

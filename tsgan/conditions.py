@@ -118,14 +118,14 @@ def parse_given(texts: Iterable[str]) -> dict[str, Any]:
         match = _GIVEN.match(text)
         if match is None:
             raise ConfigError(
-                f"--given must be NAME=VALUE, NAME<=VALUE or NAME>=VALUE, such as volatility=0.4, got {text!r}"
+                f"--given must be NAME=VALUE, NAME<=VALUE or NAME>=VALUE, such as volatility=0.4, got {text!r:.100}"
             )
         name, sign, value = match["name"], match["sign"], _value(match["value"])
         if sign == "=":
             new: Any = value
         else:
             if not isinstance(value, float):
-                raise ConfigError(f"--given {text}: {sign} needs a number, not {value!r}")
+                raise ConfigError(f"--given {text:.100}: {sign} needs a number, not {value!r:.100}")
             new = (None, value) if sign == "<=" else (value, None)
         condition[name] = _both(name, condition[name], new) if name in condition else new
     return condition
@@ -144,7 +144,7 @@ def _both(name: str, old: Any, new: Any) -> tuple[Any, Any]:
         (low, high), (other_low, other_high) = old, new
         if None in (low, other_low) and None in (high, other_high):
             return (other_low if low is None else low, other_high if high is None else high)
-    raise ConfigError(f"--given says {name} twice; give it once, or one >= and one <=")
+    raise ConfigError(f"--given says {name:.100} twice; give it once, or one >= and one <=")
 
 
 def _fact(name: str, columns: Sequence[str], covariates: Sequence[str]) -> tuple[str, int | None]:
@@ -161,8 +161,8 @@ def _fact(name: str, columns: Sequence[str], covariates: Sequence[str]) -> tuple
     hint = f"did you mean {close[0]!r}? " if close else ""
     shown = ", ".join(possible[:12]) + (", …" if len(possible) > 12 else "")
     raise ConfigError(
-        f"there is no condition {name!r}; {hint}possible: {shown}; a fact of one asset is written {columns[0]}:return; "
-        "other data must be learned first, with fit --condition-on"
+        f"there is no condition {name!r:.100}; {hint}possible: {shown}; "
+        f"a fact of one asset is written {columns[0]}:return; other data must be learned first, with fit --condition-on"
     )
 
 

@@ -24,6 +24,8 @@ from tsgan.returns import Floats
 _TYPES = {"config": dict, "parameters": dict, "columns": list, "covariates": list, "calendar": dict, "fit": dict}
 _PARAMETERS = ("random_state", "calendar", "periods_per_year")
 _LARGEST_RETURN = 1500.0  # no two prices of 64 bits have a log return beyond it
+_PATHS, _STEPS = 64, 32  # of the free run that a law is tried with
+_ODD_RETURN, _WILD = 20.0, 50.0  # in the law's deviations and in the data's: no fit that worked is near them
 _FIRST_DATE, _END_DATE = (int(np.datetime64(day, "us").astype(np.int64)) for day in ("0001-01-01", "9999-12-31"))
 
 
@@ -68,7 +70,8 @@ class Contents(NamedTuple):
         _require("dates" in alone, "it lacks the tensor 'dates'")
         assets, rows = len(columns), alone["dates"].numel()
         alone.setdefault("covariates", torch.zeros((rows, 0), dtype=torch.float64))
-        fit = {"fitted_rows": rows, **document["fit"]}  # files of before `update` do not say it
+        fit = dict(document["fit"])
+        fit.setdefault("fitted_rows", rows)  # files of before `update` do not say it
         _check_fit(fit, rows)
         size = len(config.generator.half_lives)
         shapes = {
@@ -118,12 +121,35 @@ def fill(module: torch.nn.Module, weights: dict[str, Tensor]) -> None:
 
 
 @torch.no_grad()
-def check_law(law: Law, states: Tensor) -> None:
-    """Refuse a law whose next step is not finite, with a ModelFileError: (n, assets, 3, half-lives) states."""
-    mean, scale, innovation = law.generator.prepare()(states[-1:])
+def check_law(law: Law, states: Tensor, returns: Floats, inputs: Floats) -> None:
+    """Refuse a law that gives no finite returns, or that has nothing to do with the returns that it was fitted to.
+
+    Parameters
+    ----------
+    states : (rows, assets, 3, half-lives) memory after each row
+    returns : (rows - 1, assets) log returns between them
+    inputs : (rows, inputs) covariates after each row
+
+    Raises
+    ------
+    ModelFileError
+        So it is; the sentence lacks the name of the file.
+    """
+    mean, scale, innovation = law.generator.prepare()(states)
     found = (states, mean, scale, *innovation, law.noise.near)
     usable = all(bool(values.isfinite().all()) for values in found) and bool((scale * innovation.scale > 0).all())
     _require(usable, "the law that its weights make gives no finite returns")
+    odd = ((law.standardise(returns) - mean[:-1]) / scale[:-1]).abs().median(0).values
+    starts = np.linspace(0, len(states) - 1, _PATHS).astype(int)
+    noise = law.noise.draw(_PATHS, _STEPS, torch.Generator(law.device).manual_seed(0))
+    runs = [law.follow(states[starts], noise)]
+    if inputs.shape[1]:
+        given = inputs[(starts[:, None] + np.arange(_STEPS)) % len(inputs)]
+        explained = law.states(returns, given=inputs[:-1])[starts]
+        runs.append(law.follow(explained, noise, given=torch.as_tensor(given, dtype=mean.dtype, device=law.device)))
+    wild = np.stack([np.square(run - returns.mean(0)).mean((0, 1)) ** 0.5 for run in runs]) / law.scaling.deviation
+    fits = bool((odd <= _ODD_RETURN).all()) and bool((wild <= _WILD).all())
+    _require(fits, "the law that its weights make has nothing to do with its returns")
 
 
 def _check_fit(fit: dict[str, Any], rows: int) -> None:

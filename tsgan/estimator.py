@@ -156,10 +156,8 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         returns, dates = log_returns(prices.to_numpy()), index[1:]
 
         known = learned.before_steps(inputs)
-        versions = version("tsgan"), version("torch")
-        decides = config, seed, device.type, self.devices, versions, learned
-        key = _fingerprint(prices, repr(decides), inputs.tobytes().hex())
-        kept = Checkpoint(Path(checkpoint) if checkpoint else None, key, resume=resume)
+        fingerprint = self._fingerprint(prices, inputs, seed, learned)
+        kept = Checkpoint(Path(checkpoint) if checkpoint else None, fingerprint, resume=resume)
         with threads_for(prices.shape[1]), on_devices(device, self.devices) as ranks:
             choice = procedure.choose(returns, dates, config, seed, device, report, known, ranks, kept)
             told = returns, choice, config, seed, device, report, known, ranks
@@ -180,7 +178,7 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
                 "verdict": [*choice.verdict, *_on_failure(failure)],
                 "training": History(choice.records, records, choice.failure, failure).to_dict(),
                 "fitted_rows": len(prices),
-                "fingerprint": _fingerprint(prices),
+                "fingerprint": fingerprint,
                 "versions": _versions(),
             },
         )
@@ -193,6 +191,8 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         covariates: pd.DataFrame | None = None,
         refit: bool = False,
         progress: Callable[[Progress], None] | None = None,
+        checkpoint: str | PathLike[str] | None = None,
+        resume: bool = False,
     ) -> Self:
         """Take in the rows after the last known date; paths, states and dates go on from the new last row.
 
@@ -205,7 +205,7 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
             change with every dividend
         covariates : as in :meth:`fit`; those of the new rows are unknown where neither this nor prices have them
         refit : fit the law anew to all rows, with the steps that :meth:`fit` chose; about half of a fit, no verdict
-        progress : as in :meth:`fit`, called by a refit
+        progress, checkpoint, resume : as in :meth:`fit`, for a refit
 
         Raises
         ------
@@ -229,7 +229,8 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         inputs = np.concatenate((self.inputs_, new_inputs))
         law, fit = self.law_, self.fit_
         if refit:
-            law, fit = self._refit(returns, dates, inputs, progress or (lambda _: None))
+            file = Path(checkpoint) if checkpoint else None
+            law, fit = self._refit(returns, dates, inputs, progress or (lambda _: None), file, resume)
         last_price = prices.iloc[-1].to_numpy()
         self._set(law, returns, dates, last_price, self.columns_, self.calendar_, self.covariates_, inputs, fit)
         return self
@@ -243,7 +244,7 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         index = pd.DatetimeIndex(prices.index)
         calendar = infer_calendar(index, self.calendar)
         train_end, choose_end = procedure.slices(len(prices) - 1)
-        learned, _ = _learned(table, index)
+        learned, inputs = _learned(table, index)
         generator, critics = build(prices.shape[1], config, 0, torch.device("cpu"), learned.blocks)
         slices = {"trains": (1, train_end), "chooses": (train_end + 1, choose_end), "judges": (choose_end + 1, -1)}
         return {
@@ -262,6 +263,7 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
             "objective": config.training.objective,
             "critic": config.training.critic,
             "device": str(device),
+            "fingerprint": self._fingerprint(prices, inputs, _seed(self.random_state), learned),
         }
 
     def sample(
@@ -487,7 +489,7 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
                 law = Law(generator, noise.to(target), scaling)
                 history = held.returns, held.dates, held.last_price
                 model._set(law, *history, held.columns, held.calendar, held.covariates, held.inputs, held.fit)
-            check_law(law, model.states_)
+                check_law(law, model.states_, held.returns, held.inputs)
         except (ModelFileError, ConfigError, RuntimeError) as error:
             raise ModelFileError(f"{path} does not hold what a model of its format holds: {error}") from error
         return model
@@ -534,16 +536,24 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         self.feature_names_in_, self.n_features_in_ = np.array(columns, dtype=object), len(columns)
 
     def _refit(
-        self, returns: Floats, dates: pd.DatetimeIndex, inputs: Floats, report: Callable[[Progress], None]
+        self,
+        returns: Floats,
+        dates: pd.DatetimeIndex,
+        inputs: Floats,
+        report: Callable[[Progress], None],
+        checkpoint: Path | None,
+        resume: bool,
     ) -> tuple[Law, dict[str, Any]]:
         """Fit the law to all returns with the chosen steps; the law, and what is then known about the fit."""
         fit, config, device = self.fit_, self.config or Config(), self._device()
         choice = procedure.Choice(fit["steps"], {}, [], [])  # what a fit to all rows needs of it
         known = self.covariates_.before_steps(inputs)
+        table = pd.DataFrame(returns, dates[1:], self.columns_)
+        fingerprint = self._fingerprint(table, inputs, fit["seed"], self.covariates_, choice.steps)
+        kept = Checkpoint(checkpoint, fingerprint, resume=resume)
         with threads_for(len(self.columns_)), on_devices(device, self.devices) as ranks:
-            law, records, failure = procedure.fit_all(
-                returns, choice, config, fit["seed"], device, report, known, ranks
-            )
+            told = returns, choice, config, fit["seed"], device, report, known, ranks
+            law, records, failure = procedure.fit_all(*told, kept)
         said = [said for said in fit["verdict"] if not said.startswith((_REFITTED, _WARM_START))]
         sentence = (
             f"{_REFITTED}{len(dates):,} rows up to {iso(dates[-1])} with the steps chosen at the first fit; "
@@ -554,7 +564,7 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
             "verdict": [*said, sentence, *_on_failure(failure)],
             "training": self.training_._replace(final=records, failed_final=failure).to_dict(),
             "fitted_rows": len(dates),
-            "fingerprint": None,  # it is one of prices, of which only returns are known
+            "fingerprint": fingerprint,
             "versions": _versions(),
         }
 
@@ -568,6 +578,17 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         device = resolve_device(self.device)
         check_devices(self.devices, self.strategy, device, self.config or Config())
         return device
+
+    def _fingerprint(
+        self, table: pd.DataFrame, inputs: Floats, seed: int, learned: Covariates, steps: int | None = None
+    ) -> str:
+        """Digest of everything that decides a fit: to prices, or with so many steps anew to returns."""
+        versions = version("tsgan"), version("torch")
+        options = self.config or Config(), self.calendar, self.periods_per_year, self._device().type, self.devices
+        digest = hashlib.sha256(repr((list(table.columns), seed, steps, versions, options, learned)).encode())
+        for values in (table.index.to_numpy().astype("datetime64[us]"), table.to_numpy(), inputs):
+            digest.update(values.tobytes())
+        return digest.hexdigest()
 
     def _covariates_apart(self, prices: Prices, covariates: pd.DataFrame | None) -> tuple[Prices, pd.DataFrame | None]:
         """Prices without the columns that are covariates, and these, or None."""
@@ -685,13 +706,6 @@ def _learned(table: pd.DataFrame | None, dates: pd.DatetimeIndex) -> tuple[Covar
     aligned = known_at(table, dates)
     learned = Covariates.learn(aligned)
     return learned, learned.encode(aligned)
-
-
-def _fingerprint(prices: pd.DataFrame, *more: str) -> str:
-    digest = hashlib.sha256(repr((list(prices.columns), *more)).encode())
-    digest.update(prices.index.to_numpy().astype("datetime64[us]").tobytes())
-    digest.update(prices.to_numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _versions() -> dict[str, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import Generic, NamedTuple, TypeVar
 
@@ -17,7 +18,7 @@ from joblib.parallel import get_active_backend
 from threadpoolctl import threadpool_limits
 
 from tsgan.config import check_whole
-from tsgan.errors import ConfigError, TsganWarning
+from tsgan.errors import ConfigError, TrainingError, TsganWarning
 
 Result = TypeVar("Result")
 _TURN = threading.Lock()
@@ -43,6 +44,8 @@ def results(tasks: Iterable[Callable[[], Result]], n_jobs: int | None = None) ->
     ------
     ConfigError
         ``n_jobs`` is no number of workers.
+    TrainingError
+        A worker ended before its work was done.
     """
     if n_jobs is not None:
         check_whole("n_jobs", n_jobs, -1)
@@ -52,8 +55,12 @@ def results(tasks: Iterable[Callable[[], Result]], n_jobs: int | None = None) ->
     # what takes the results would change the filters of warnings under the feet of threads; Ray cannot stream at all
     streams = backend.supports_return_generator and not getattr(backend, "supports_sharedmem", False)
     parallel = Parallel(n_jobs, return_as="generator" if streams else "list")
-    with _one_thread():  # here too, for tasks that are threads of this process
-        yield from parallel(delayed(_alone)(task) for task in tasks)
+    try:
+        with _one_thread():  # here too, for tasks that are threads of this process
+            yield from parallel(delayed(_alone)(task) for task in tasks)
+    except BrokenProcessPool as error:
+        message = "one of the processes that work side by side was ended, perhaps for want of memory; use fewer at once"
+        raise TrainingError(message) from error
 
 
 def _alone(task: Callable[[], Result]) -> Done[Result]:

@@ -37,7 +37,7 @@ def write_model(path: str | PathLike[str], tensors: dict[str, Tensor], document:
     """
     metadata = {"format_version": str(FORMAT_VERSION), "tsgan": json.dumps(document), "checksum": _BLANK}
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    content = save_tensors(plain, metadata)
+    content = _ordered(save_tensors(plain, metadata))
     if not _is_readable(content[8 : 8 + _size(content)]):
         raise ModelFileError(
             f"{path} would hold more text than a model file may and was not written; train fewer steps"
@@ -84,6 +84,16 @@ def _metadata(path: Path, header: bytes) -> dict[str, str]:
     if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
         raise ModelFileError(f"{path} is not a tsgan model, or is damaged; `tsgan fit` writes one")
     return metadata
+
+
+def _ordered(content: bytes) -> bytes:
+    """Bytes of a safetensors file with its metadata in the order of their names, which safetensors leaves to chance."""
+    size = _size(content)
+    header = json.loads(content[8 : 8 + size])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # numbers begin at a multiple of 8
+    return len(text).to_bytes(8, "little") + text + content[8 + size :]
 
 
 def _size(content: bytes) -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,6 +15,7 @@ from tsgan.datasets.checks import warn
 from tsgan.errors import DataError, TrainingError, TrainingWarning
 from tsgan.estimator import TSGAN, Prices
 from tsgan.jobs import results
+from tsgan.procedure import Progress
 
 Failure = DataError | TrainingError
 
@@ -98,18 +101,37 @@ def histories(prices: pd.DataFrame, beside: Sequence[str] = ()) -> dict[str, pd.
 
 
 def fits(
-    each: Mapping[str, Prices], model: TSGAN, covariates: pd.DataFrame | None = None, n_jobs: int | None = None
+    each: Mapping[str, Prices],
+    model: TSGAN,
+    covariates: pd.DataFrame | None = None,
+    n_jobs: int | None = None,
+    checkpoints: Mapping[str, Path] | None = None,
+    resume: bool = False,
 ) -> Iterator[tuple[str, TSGAN | Failure]]:
-    """Fit one model a ticker and yield it, or why there is none, in the order of the tickers."""
-    tasks = (partial(_fit, clone(model), prices, covariates) for prices in each.values())
+    """Fit one model a ticker and yield it, or why there is none, in the order of the tickers.
+
+    Each fit keeps its checkpoint, if there are files for them, and goes on from it.
+    """
+    files = checkpoints or dict.fromkeys(each)
+    tasks = (
+        partial(_fit, clone(model), prices, covariates, files[name], resume, os.getpid())
+        for name, prices in each.items()
+    )
     for name, (result, said) in zip(each, results(tasks, n_jobs), strict=True):
         for text, category in said:
             warn(f"{name}: {text}", category)
         yield name, result
 
 
-def _fit(model: TSGAN, prices: Prices, covariates: pd.DataFrame | None) -> TSGAN | Failure:
+def _fit(
+    model: TSGAN, prices: Prices, covariates: pd.DataFrame | None, checkpoint: Path | None, resume: bool, owner: int
+) -> TSGAN | Failure:
+    def leave_alone(_: Progress) -> None:
+        # a worker of loky's outlives a command that was killed, and would write what the next one goes on from
+        if checkpoint and owner not in (os.getpid(), os.getppid()):
+            os._exit(1)
+
     try:
-        return model.fit(prices, covariates=covariates)
+        return model.fit(prices, covariates=covariates, progress=leave_alone, checkpoint=checkpoint, resume=resume)
     except (DataError, TrainingError) as error:
         return error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import sys
 import time
@@ -18,7 +19,7 @@ import torch
 from cloudpickle import register_pickle_by_value
 from joblib import parallel_config
 
-from tsgan import TSGAN, Config, ConfigError, DataError, TrainingWarning, fit_each
+from tsgan import TSGAN, Config, ConfigError, DataError, TrainingError, TrainingWarning, fit_each
 from tsgan.config import WarmStartConfig
 from tsgan.evaluation import rolling_forecasts
 from tsgan.jobs import results
@@ -201,3 +202,13 @@ def test_results_keep_their_order_and_use_one_thread(backend: Callable[[], Itera
         done = list(results(partial(state_of_the_process, place) for place in range(4)))
     assert [result for result, _ in done] == [(place, 1) for place in range(4)]
     assert (torch.get_num_threads(), list(warnings.filters)) == before
+
+
+def end_the_process(place: int) -> None:
+    os._exit(place)
+
+
+def test_a_worker_that_ends_is_a_sentence() -> None:
+    register_pickle_by_value(sys.modules[__name__])
+    with pytest.raises(TrainingError, match="processes that work side by side was ended"), loky():
+        list(results(partial(end_the_process, 1) for _ in range(2)))

@@ -173,6 +173,8 @@ VARIANTS: dict[str, tuple[dict[str, object], tuple[object, str, object] | None]]
     "no norm": ({}, (fitting, "ConvCritic", WithoutNorm)),
     "1 critic step": ({"critic_steps": 1}, None),
     "5 critic steps": ({"critic_steps": 5}, None),
+    "windows of 64": ({"past": 32, "future": 32}, None),
+    "windows of 128": ({"past": 64, "future": 64}, None),
     "attention": ({}, (fitting, "ConvCritic", WithAttention)),
     "growing windows": ({}, (fitting, "train", grown)),
     **{f"{o} {c}": ({**with_our_rates(o), "critic": c}, None) for o in OBJECTIVES for c in KINDS},

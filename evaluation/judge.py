@@ -30,6 +30,7 @@ from tsgan.evaluation.tables import path_arrays, price_returns
 
 if TYPE_CHECKING:
     from tsgan.estimator import TSGAN
+    from tsgan.paths import Paths
 
 DRAWS = 300
 OWN = "synthetic"
@@ -114,7 +115,7 @@ class Evaluation:
 
 def evaluate(
     real: pd.DataFrame,
-    paths: pd.DataFrame,
+    paths: Paths | pd.DataFrame,
     *,
     against_baselines: bool = False,
     test: pd.DataFrame | None = None,
@@ -130,8 +131,8 @@ def evaluate(
     ----------
     real : DataFrame
         Prices that the generator has seen, one column an asset, DatetimeIndex; may hold more assets than the paths.
-    paths : DataFrame
-        Long table of synthetic prices: path, date, then one column an asset, as `read_paths` returns it.
+    paths : Paths or DataFrame
+        What was sampled, or a long table of prices: path, date, then one column an asset, as `read_paths` returns it.
     against_baselines : bool
         Rank the paths among the classical methods, fitted to ``real``.
     test : DataFrame, optional

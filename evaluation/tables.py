@@ -7,7 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,9 @@ import pandas as pd
 
 from tsgan.errors import DataError
 from tsgan.returns import log_returns
+
+if TYPE_CHECKING:
+    from tsgan.paths import Paths
 
 __all__ = ["PathArrays", "path_arrays", "price_returns", "read_paths"]
 
@@ -66,13 +69,13 @@ class PathArrays(NamedTuple):
         return np.diff(np.log(self.prices), axis=1)
 
 
-def path_arrays(paths: pd.DataFrame) -> PathArrays:
+def path_arrays(paths: Paths | pd.DataFrame) -> PathArrays:
     """Validate a long table of price paths and return it as arrays.
 
     Parameters
     ----------
-    paths : DataFrame
-        Columns ``path``, ``date``, then one an asset, as `read_paths` returns them.
+    paths : Paths or DataFrame
+        A table has the columns ``path``, ``date``, then one an asset, as `read_paths` returns them.
 
     Returns
     -------
@@ -83,7 +86,7 @@ def path_arrays(paths: pd.DataFrame) -> PathArrays:
     DataError
         See `read_paths`.
     """
-    frame = _checked(paths, "the table of paths")
+    frame = _checked(paths if isinstance(paths, pd.DataFrame) else paths.to_frame(), "the table of paths")
     assets = list(frame.columns[2:])
     prices = frame[assets].to_numpy().reshape(frame["path"].nunique(), -1, len(assets))
     return PathArrays(prices, pd.DatetimeIndex(frame["date"].iloc[: prices.shape[1]]), assets)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 LEVELS = (0.05, 0.01)
 _OPPONENTS = {"GJR-skewt": "GJR-GARCH skew-t", "historical": "historical simulation"}
 """Baselines, and what a reader is told"""
-_CLEAR = 1.64  # standard errors that a mean difference of scores must have to be called one
+_CLEAR = 1.96  # standard errors that a mean difference of scores must have to be called one
 
 
 def one_step_verdict(law: Law, returns: Floats, first: int, dates: pd.DatetimeIndex) -> list[str]:

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from tsgan import TSGAN, Config, ConfigError, DataError, Paths, TrainingWarning
+from tsgan.datasets import load
 from tsgan.procedure import Progress, candidates, rows_needed, slices
 
 TINY = Config().with_training(steps=2)
@@ -202,3 +203,11 @@ def test_intraday_and_seven_day_calendars(prices: pd.DataFrame) -> None:
     model = TSGAN(config=TINY, random_state=0).fit(hourly)
     assert set(model.sample(2, length=50, random_state=0).dates.hour) == set(range(9, 16))
     assert model.periods_per_year_ == 1764
+
+
+def test_a_config_that_is_none_is_refused() -> None:
+    prices = load("sp500")
+    with pytest.raises(ConfigError, match=r"config must be a Config, such as Config\(\).with_training\(steps=60\)"):
+        TSGAN(config={"training": {"steps": 0}}).fit(prices)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="there is no setting of the training called 'step'; did you mean 'steps'"):
+        Config().with_training(step=0)

@@ -47,7 +47,9 @@ def test_python_is_python(page: str, block: str) -> None:
 
 
 def test_all_named_periods_are_listed() -> None:
-    listed = re.findall(r"^\| `([\w-]+)` \| ([\d-]{10}) \| ([\d-]{10}) \| (.*) \|$", TEXT["conditions.md"], re.MULTILINE)
+    listed = re.findall(
+        r"^\| `([\w-]+)` \| ([\d-]{10}) \| ([\d-]{10}) \| (.*) \|$", TEXT["conditions.md"], re.MULTILINE
+    )
     assert {name: tuple(rest) for name, *rest in listed} == {name: tuple(period) for name, period in PERIODS.items()}
 
 

@@ -35,7 +35,7 @@ from tsgan.returns import Floats
 Condition: TypeAlias = Mapping[str, Any] | pd.DataFrame
 
 _POSSIBLE = {
-    "volatility": (0.0, math.inf, "a number > 0, or (low, high)"),
+    "volatility": (0.0, 20.0, "a number > 0, or (low, high), such as 0.4 for 40 % a year and 20 at most"),
     "trend": (-math.inf, math.inf, "a number, or (low, high)"),
     "return": (-1.0, math.inf, "a number > -1, or (low, high)"),
     "drawdown": (0.0, 1.0, "bounds between 0 and 1"),

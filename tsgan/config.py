@@ -201,6 +201,8 @@ class Config:
         'rmsprop'
         """
         given = {name: value for name, value in changes.items() if value is not None}
+        for name in given:
+            _known(name, [f.name for f in fields(self.training)], "setting of the training")
         return dataclasses.replace(self, training=dataclasses.replace(self.training, **_with_preset(given)))
 
 

@@ -144,7 +144,7 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         TrainingError
             Nothing usable came of it.
         """
-        config, device = self.config or Config(), self._device()
+        config, device = self._settings(), self._device()
         prices, table = self._covariates_apart(prices, covariates)
         prices = check_prices(prices, min_rows=procedure.rows_needed(config))
         procedure.require_moving(prices)
@@ -237,7 +237,7 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
 
     def plan(self, prices: Prices, *, covariates: pd.DataFrame | None = None) -> dict[str, Any]:
         """Say what :meth:`fit` would do, after the same checks; trains nothing. Plain values."""
-        config, device = self.config or Config(), self._device()
+        config, device = self._settings(), self._device()
         prices, table = self._covariates_apart(prices, covariates)
         prices = check_prices(prices, min_rows=procedure.rows_needed(config))
         procedure.require_moving(prices)
@@ -453,7 +453,7 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         tensors["last_price"] = torch.tensor(self.last_price_)
         tensors["covariates"] = torch.tensor(self.inputs_)
         document = {
-            "config": (self.config or Config()).to_dict(),
+            "config": (self._settings()).to_dict(),
             "parameters": {name: getattr(self, name) for name in ("random_state", "calendar", "periods_per_year")},
             "covariates": self.covariates_.to_list(),
             "columns": self.columns_,
@@ -510,7 +510,7 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
             "regimes": Regimes.of(self.returns_, self.periods_per_year_).describe(self.dates_),
             "covariates": {covariate.name: covariate.describe() for covariate in self.covariates_.each},
             "annual_volatility": dict(zip(self.columns_, deviation.tolist(), strict=True)),
-            "config": (self.config or Config()).to_dict(),
+            "config": (self._settings()).to_dict(),
             **self.fit_,
         }
 
@@ -545,7 +545,7 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         resume: bool,
     ) -> tuple[Law, dict[str, Any]]:
         """Fit the law to all returns with the chosen steps; the law, and what is then known about the fit."""
-        fit, config, device = self.fit_, self.config or Config(), self._device()
+        fit, config, device = self.fit_, self._settings(), self._device()
         choice = procedure.Choice(fit["steps"], {}, [], [])  # what a fit to all rows needs of it
         known = self.covariates_.before_steps(inputs)
         table = pd.DataFrame(returns, dates[1:], self.columns_)
@@ -574,9 +574,16 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         check_is_fitted(self, "law_")
         return History.from_dict(self.fit_["training"])
 
+    def _settings(self) -> Config:
+        config: Any = self.config  # whatever a user or a grid search has set
+        if not isinstance(config, Config | None):
+            example = "such as Config().with_training(steps=60)"
+            raise ConfigError(f"config must be a Config, {example}, or None, not {config!r:.100}")
+        return config or Config()
+
     def _device(self) -> torch.device:
         device = resolve_device(self.device)
-        check_devices(self.devices, self.strategy, device, self.config or Config())
+        check_devices(self.devices, self.strategy, device, self._settings())
         return device
 
     def _fingerprint(
@@ -584,7 +591,7 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
     ) -> str:
         """Digest of everything that decides a fit: to prices, or with so many steps anew to returns."""
         versions = version("tsgan"), version("torch")
-        options = self.config or Config(), self.calendar, self.periods_per_year, self._device().type, self.devices
+        options = self._settings(), self.calendar, self.periods_per_year, self._device().type, self.devices
         digest = hashlib.sha256(repr((list(table.columns), seed, steps, versions, options, learned)).encode())
         for values in (table.index.to_numpy().astype("datetime64[us]"), table.to_numpy(), inputs):
             digest.update(values.tobytes())

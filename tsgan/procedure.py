@@ -184,6 +184,9 @@ def choose(
         verdict = one_step_verdict(fit.laws[steps], returns, choose_end, dates)
     except DataError as error:  # a forecast that cannot be scored is no reason to lose the fit
         verdict = [f"The last days could not be judged: {error}."]
+    if config.training.steps:
+        kept = f"{steps:,}" if steps else "none (the warm start is kept)"
+        verdict.append(f"Adversarial steps that the validation slice asked for, of {config.training.steps:,}: {kept}.")
     if covariates:
         verdict.append(_worth_of_covariates(fit.laws[steps], returns, covariates, choose_end))
     if fit.stopped:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tsgan import Paths
 from tsgan.datasets.processes import GarchPair
 from tsgan.errors import DataError
 from tsgan.evaluation import read_paths
@@ -30,6 +31,14 @@ def long_table(returns: Any, start: float = 100.0, names: str = "AB") -> pd.Data
 @pytest.fixture(scope="module")
 def pair() -> Any:
     return GarchPair().simulate(20, 300, seed=1)
+
+
+def test_paths_are_taken_as_their_table_is(pair: Any) -> None:
+    dates = pd.bdate_range("2024-01-01", periods=40)
+    paths = Paths(pair[:3, :40], np.array([100.0, 50.0]), dates, ["A", "B"])
+    mine, other = path_arrays(paths), path_arrays(paths.to_frame())
+    np.testing.assert_array_equal(mine.prices, other.prices)
+    assert (mine.assets, list(mine.dates)) == (["A", "B"], list(dates))
 
 
 def test_the_first_return_of_a_path_is_from_its_first_row_to_its_second(pair: Any) -> None:

@@ -22,6 +22,7 @@ __all__ = ["check_prices"]
 JUMP = 0.4  # |log return| from which a split is suspected; genuine crashes are as large, so nothing is ever deleted
 STALE = 0.5  # share of zero returns from which a column is called stale
 MANY = 2_000  # columns of which not every pair is compared
+RETURNS = 0.2  # share of values below 0 from which a column is taken for returns; prices have one or two of them
 LISTED = 5  # how many examples a message lists before it counts the rest
 
 Bools = npt.NDArray[np.bool_]
@@ -293,6 +294,8 @@ def _refuse_infinite(frame: pd.DataFrame) -> None:
 
 def _refuse_nonpositive(frame: pd.DataFrame) -> None:
     bad = frame.to_numpy() <= 0
+    if (np.mean(frame.to_numpy() < 0, axis=0) > RETURNS).any():
+        raise DataError(f"{_found(frame, bad)}: these look like returns; give prices, such as (1 + returns).cumprod()")
     if bad.any():
         raise DataError(
             f"{_found(frame, bad)}: a log return needs positive prices; {_elsewhere(frame, bad)} "

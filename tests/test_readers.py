@@ -188,6 +188,12 @@ def test_columns_without_a_common_date_are_named() -> None:
         read_prices(path, columns=["SNAP", "AIG_raw", "ISKUR.IS"])
 
 
+def test_returns_are_told_from_prices() -> None:
+    prices = pd.DataFrame({"A": [100.0, 101, 99, 102, 100, 103]}, pd.bdate_range("2024-01-01", periods=6))
+    with pytest.raises(DataError, match=r"'A' is -0\.0198.* look like returns; give prices, such as \(1 \+ returns\)"):
+        check_prices(prices.pct_change().dropna())
+
+
 def test_all_columns_with_prices_that_are_not_positive_are_named_at_once() -> None:
     expected = (
         r"'CL=F' is -37\.63 on 2020-04-20 and column 'SHIB-USD' is 0 .*--columns XU100.IS,KENT.IS,.*does not hide"

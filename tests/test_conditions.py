@@ -159,6 +159,7 @@ def test_a_long_list_of_assets_is_cut() -> None:
 @pytest.mark.parametrize(
     ("condition", "sentences"),
     [
+        ({"volatility": 40}, ["such as 0.4 for 40 % a year and 20 at most, not 40"]),
         ({"volatility": 0}, ["volatility must be a number > 0", "not 0"]),
         ({"volatility": -0.1}, ["volatility must be a number > 0", "not -0.1"]),
         ({"volatility": (None, 0)}, ["volatility must be a number > 0"]),

@@ -209,7 +209,10 @@ def test_info_shows_the_regimes(files: Path, model: TSGAN) -> None:
         (("--given", "volatlity=0.4"), "did you mean 'volatility'?"),
         (("--given", "SPY<=-0.1"), "possible: return, drawdown, volatility, trend, regime, GARCH"),
         (("--given", "VIX=30"), "fit --condition-on"),
-        (("--given", "volatility=high"), "volatility must be a number > 0, or (low, high), not 'high'"),
+        (
+            ("--given", "volatility=high"),
+            "volatility must be a number > 0, or (low, high), such as 0.4 for 40 % a year and 20 at most, not 'high'",
+        ),
         (("--given", "volatility=-0.4"), "volatility must be a number > 0"),
         (("--given", "volatility=nan"), "volatility must be a number > 0"),
         (("--given", "return<=-1"), "return must be a number > -1"),

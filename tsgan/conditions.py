@@ -35,11 +35,12 @@ from tsgan.returns import Floats
 Condition: TypeAlias = Mapping[str, Any] | pd.DataFrame
 
 _POSSIBLE = {
-    "volatility": (0.0, 20.0, "a number > 0, or (low, high), such as 0.4 for 40 % a year and 20 at most"),
+    "volatility": (0.0, math.inf, "a number > 0, or (low, high), such as 0.4 for 40 % a year and 20 at most"),
     "trend": (-math.inf, math.inf, "a number, or (low, high)"),
     "return": (-1.0, math.inf, "a number > -1, or (low, high)"),
     "drawdown": (0.0, 1.0, "bounds between 0 and 1"),
 }
+_WILDEST = 20.0  # volatility a year that can be asked for; beyond it 40 is meant as 40 %
 _LONGEST = 60  # characters of a value in a sentence
 _GIVEN = re.compile(r"\s*(?P<name>[^<>\n]+?)\s*(?P<sign><=|>=|=)\s*(?P<value>[^<>=]+?)\s*$")
 
@@ -191,6 +192,7 @@ def _number(name: str, fact: str, value: Any) -> float:
         number = math.nan if isinstance(value, bool) or not isinstance(value, Real) else float(value)
     except OverflowError:  # a whole number of more than 308 digits
         number = math.nan
+    most = min(most, _WILDEST) if fact == "volatility" else most
     strict = fact in ("volatility", "return")
     if not math.isfinite(number) or not least <= number <= most or (strict and number == least):
         raise ConfigError(f"{name} must be {expected}, not {_shown(value)}")

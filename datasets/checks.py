@@ -294,7 +294,8 @@ def _refuse_infinite(frame: pd.DataFrame) -> None:
 
 def _refuse_nonpositive(frame: pd.DataFrame) -> None:
     bad = frame.to_numpy() <= 0
-    if (np.mean(frame.to_numpy() < 0, axis=0) > RETURNS).any():
+    negative = (frame.to_numpy() < 0).sum(axis=0)
+    if (negative > max(RETURNS * len(frame), 10)).any():
         raise DataError(f"{_found(frame, bad)}: these look like returns; give prices, such as (1 + returns).cumprod()")
     if bad.any():
         raise DataError(

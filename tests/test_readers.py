@@ -189,8 +189,8 @@ def test_columns_without_a_common_date_are_named() -> None:
 
 
 def test_returns_are_told_from_prices() -> None:
-    prices = pd.DataFrame({"A": [100.0, 101, 99, 102, 100, 103]}, pd.bdate_range("2024-01-01", periods=6))
-    with pytest.raises(DataError, match=r"'A' is -0\.0198.* look like returns; give prices, such as \(1 \+ returns\)"):
+    prices = pd.DataFrame({"A": 20 * [100.0, 99]}, pd.bdate_range("2024-01-01", periods=40))
+    with pytest.raises(DataError, match=r"'A' is -0\.01.* look like returns; give prices, such as \(1 \+ returns\)"):
         check_prices(prices.pct_change().dropna())
 
 

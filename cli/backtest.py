@@ -14,8 +14,8 @@ import typer
 from tsgan.cli import options
 from tsgan.cli.console import complain, counted, say_json, say_table
 from tsgan.cli.files import load_model, read_real, require_writable
-from tsgan.cli.progress import progress_on_stderr, share_on_stderr
 from tsgan.errors import ConfigError
+from tsgan.progress import fit_progress, share_progress
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -144,7 +144,7 @@ def backtest(
     forecaster = load_model(model) if model else _new_model(training, steps, seed, fits=refit is None, quiet=quiet)
     source = str(model) if model else f"fitted to {counted(len(training) - 1, 'return')} before the first forecast"
 
-    with share_on_stderr(quiet=quiet) as progress:
+    with share_progress(not quiet) as progress:
         result = rolling_backtest(
             forecaster,
             table,
@@ -237,7 +237,7 @@ def _new_model(training: "pd.DataFrame", steps: int | None, seed: int, *, fits: 
 
     model = TSGAN(config=Config().with_training(steps=steps), random_state=seed)
     if fits:
-        with progress_on_stderr(quiet=quiet) as progress:
+        with fit_progress(not quiet) as progress:
             model.fit(training, progress=progress)
     return model
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
+from tsgan.cli.wording import shell_words
 from tsgan.errors import TsganWarning
 
 if TYPE_CHECKING:
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
 
 def complain(text: str) -> None:
-    """Print a line on stderr."""
-    print(printable(text), file=sys.stderr)
+    """Print a line on stderr, its options as a shell gives them."""
+    print(printable(shell_words(text)), file=sys.stderr)
 
 
 def printable(text: str) -> str:

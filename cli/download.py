@@ -8,8 +8,8 @@ import typer
 from tsgan.cli import options
 from tsgan.cli.console import counted
 from tsgan.cli.files import require_writable
-from tsgan.cli.progress import share_on_stderr
 from tsgan.files import atomic_path
+from tsgan.progress import share_progress
 
 
 def download(
@@ -50,7 +50,7 @@ def download(
     require_writable(out, force=force, suffixes=(".csv", ".parquet"))
     from tsgan.datasets import yahoo
 
-    with share_on_stderr(quiet=quiet) as progress:
+    with share_progress(not quiet) as progress:
         prices = yahoo.download(tickers, start, end, interval=interval, refresh=refresh, progress=progress)
         progress("done", 1)
     with atomic_path(out) as partial:

@@ -12,7 +12,7 @@ import typer
 from tsgan.cli import options
 from tsgan.cli.console import complain, say_json, say_table
 from tsgan.cli.files import load_model, read_pair, read_real, require_writable
-from tsgan.cli.progress import share_on_stderr
+from tsgan.progress import share_progress
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,7 +85,7 @@ def evaluate(
 
     from tsgan.evaluation.judge import evaluate as judge
 
-    with share_on_stderr(quiet=quiet) as progress:
+    with share_progress(not quiet) as progress:
         evaluation = judge(
             prices,
             paths,

@@ -21,16 +21,15 @@ from tsgan.cli.files import (
     require_folder,
     require_writable,
 )
-from tsgan.cli.progress import progress_on_stderr, share_on_stderr
 from tsgan.config import CRITICS, PRESETS, Config
 from tsgan.errors import ConfigError, DataError, ModelFileError, TrainingError
+from tsgan.progress import fit_progress, share_progress
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from tsgan.estimator import TSGAN
-    from tsgan.logs import Listener
-    from tsgan.procedure import Progress
+    from tsgan.progress import Listener, Progress
 
 DEFAULTS = Config().training
 
@@ -197,11 +196,10 @@ def fit(
     else:
         require_writable(out, force=force)
         with goes_on(checkpoint, [checkpoint]):
-            with progress_on_stderr(quiet=quiet) as shown, _logs(log, tensorboard, again=resume) as logs:
-                listeners = [listen for listen in (shown, *logs) if listen]
+            with fit_progress(not quiet) as shown, _logs(log, tensorboard, again=resume) as logs:
 
                 def progress(state: "Progress") -> None:
-                    for listen in listeners:
+                    for listen in (shown, *logs):
                         listen(state)
 
                 model.fit(table, covariates=known, progress=progress, checkpoint=checkpoint, resume=resume)
@@ -273,7 +271,7 @@ def _fit_each(
     for name, error in failed.items():
         complain(f"{name}: {error}")
     begin, verdicts = time.monotonic(), {}
-    with goes_on(folder, [*files.values(), *checkpoints.values()]), share_on_stderr(quiet=quiet) as progress:
+    with goes_on(folder, [*files.values(), *checkpoints.values()]), share_progress(not quiet) as progress:
         for done, (name, result) in enumerate(fits(each, model, covariates, jobs, checkpoints, resume), 1):
             if isinstance(result, TSGAN):
                 result.save(files[name])

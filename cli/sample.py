@@ -16,8 +16,8 @@ from tsgan.cli import options
 from tsgan.cli.completion import GIVEN, one_of, periods
 from tsgan.cli.console import complain, counted, say_json
 from tsgan.cli.files import load_model, require_writable
-from tsgan.cli.progress import share_on_stderr
 from tsgan.errors import ConfigError
+from tsgan.progress import share_progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -176,7 +176,7 @@ def sample(
                 )
             return draw(first=first)
 
-        with share_on_stderr(quiet=quiet or json or not sys.stderr.isatty()) as progress:
+        with share_progress(not quiet and not json and sys.stderr.isatty()) as progress:
             met = write_resumable(
                 begin,
                 out,

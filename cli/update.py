@@ -8,8 +8,8 @@ import typer
 from tsgan.cli import options
 from tsgan.cli.console import counted, say_json
 from tsgan.cli.files import checkpoint_of, goes_on, load_model, read_known, require_writable
-from tsgan.cli.progress import progress_on_stderr
 from tsgan.errors import ConfigError
+from tsgan.progress import fit_progress
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,7 +69,7 @@ def update(
     if done is None:
         require_writable(target, force=force or out is None)
         with goes_on(checkpoint, [checkpoint] if refit else []):
-            with progress_on_stderr(quiet=quiet or not refit) as progress:
+            with fit_progress(refit and not quiet) as progress:
                 loaded.update(
                     table, covariates=known, refit=refit, progress=progress, checkpoint=checkpoint, resume=resume
                 )

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tsgan.errors import ConfigError, DataError, DataWarning
+from tsgan.errors import ConfigError, DataError, DataWarning, option
 
 __all__ = ["check_prices"]
 
@@ -23,6 +23,7 @@ JUMP = 0.4  # |log return| from which a split is suspected; genuine crashes are 
 STALE = 0.5  # share of zero returns from which a column is called stale
 MANY = 2_000  # columns of which not every pair is compared
 RETURNS = 0.2  # share of values below 0 from which a column is taken for returns; prices have one or two of them
+FORGETFUL = 0.3  # autocorrelation of log levels, row to row, below which a column is hardly one of prices
 LISTED = 5  # how many examples a message lists before it counts the rest
 
 Bools = npt.NDArray[np.bool_]
@@ -69,7 +70,8 @@ def check_prices(
     Warns
     -----
     DataWarning
-        Rows were sorted or dropped, a column is empty or stale, a return looks like an unadjusted split.
+        Rows were sorted or dropped, a column is empty or stale or looks like gross returns, a return looks like an
+        unadjusted split.
     """
     if missing not in ("error", "drop"):
         raise ConfigError(f"missing must be 'error' or 'drop', got {missing!r}; missing prices are never filled")
@@ -82,6 +84,7 @@ def check_prices(
     _refuse_nonpositive(prices)
     prices = _complete(prices, missing)
     _refuse_constant(prices)
+    _warn_forgetful(prices)
     _warn_stale(prices)
     _warn_jumps(prices)
     _refuse_short(prices, min_rows)
@@ -263,7 +266,7 @@ def _between(frame: pd.DataFrame, start: str | datetime.date | None, end: str | 
     first = None if start is None else _edge("start", start)
     last = None if end is None else _edge("end", end)
     if first is not None and last is not None and first > last:
-        raise ConfigError(f"the range is empty: --from {start} is after --to {end}")
+        raise ConfigError(f"the range is empty: {option('start', str(start))} is after {option('end', str(end))}")
     chosen = frame.loc[first:last]
     if len(frame) and not len(chosen):
         raise DataError(
@@ -300,7 +303,7 @@ def _refuse_nonpositive(frame: pd.DataFrame) -> None:
     if bad.any():
         raise DataError(
             f"{_found(frame, bad)}: a log return needs positive prices; {_elsewhere(frame, bad)} "
-            "(--missing drop does not hide them)"
+            f"({option('missing', 'drop')} does not hide them)"
         )
 
 
@@ -323,7 +326,7 @@ def _elsewhere(frame: pd.DataFrame, bad: Bools) -> str:
     last = int(np.flatnonzero(bad.any(axis=1))[-1])
     remedies = [f"leave the column out with {_columns_option(good)}"] if good else []
     if last + 2 < len(frame):
-        remedies.append(f"start later with --from {iso(frame.index[last + 1])}")
+        remedies.append(f"start later with {option('start', iso(frame.index[last + 1]))}")
     return " or ".join(remedies) or "use other prices"
 
 
@@ -374,29 +377,30 @@ def _missing_remedy(present: pd.DataFrame, complete: Bools) -> str:
         return f"no row is complete: {_disjoint(present)}"
     first, last = (int(i) for i in np.flatnonzero(complete)[[0, -1]])
     dates = present.index
-    kept = f"--missing drop (keeps {counted(int(complete.sum()), 'row')}, {iso(dates[first])} to {iso(dates[last])})"
+    rows = counted(int(complete.sum()), "row")
+    kept = f"{option('missing', 'drop')} (keeps {rows}, {iso(dates[first])} to {iso(dates[last])})"
     if not complete[first : last + 1].all():
         return f"use {kept}"
-    options = [f"--from {iso(dates[first])}"] if first else []
-    options += [f"--to {iso(dates[last])}"] if last < len(dates) - 1 else []
-    return f"use {' '.join(options)} or {kept}"
+    options = [option("start", iso(dates[first]))] if first else []
+    options += [option("end", iso(dates[last]))] if last < len(dates) - 1 else []
+    return f"use {' and '.join(options)}, or {kept}"
 
 
 def _disjoint(present: pd.DataFrame) -> str:
     """Return the columns that have no date in common, and the remedy."""
     if present.shape[1] > MANY:  # no room for all pairs
-        return "some columns have no date in common; choose fewer with --columns"
+        return "some columns have no date in common; choose fewer columns"
     held = present.to_numpy(dtype=np.float64)
     pairs = np.argwhere(np.triu(held.T @ held == 0))
     if not len(pairs):
-        return "the columns have no date in common on which all have a price; choose fewer with --columns"
+        return "the columns have no date in common on which all have a price; choose fewer columns"
     names = present.columns
     one, two = min(pairs.tolist(), key=lambda pair: pair[0] != pair[1])
     if one == two:
-        return f"column {names[one]!r} has no price in this range; leave it out with --columns or change the range"
+        return f"column {names[one]!r} has no price in this range; leave it out or change the range"
     return (
         f"columns {names[one]!r} ({_range(present.iloc[:, one])}) and {names[two]!r} ({_range(present.iloc[:, two])}) "
-        "have no date in common; leave one of them out with --columns"
+        "have no date in common; leave one of them out"
     )
 
 
@@ -415,6 +419,21 @@ def _refuse_constant(frame: pd.DataFrame) -> None:
         raise DataError(
             f"column {_listed(bad)} never moves (it is {values[0, constant][0]:.8g} from {iso(frame.index[0])} to "
             f"{iso(frame.index[-1])}), so all its returns are zero; {remedy}"
+        )
+
+
+def _warn_forgetful(frame: pd.DataFrame) -> None:
+    """Warn of levels that are forgotten from row to row, as gross returns are and prices are not."""
+    if len(frame) < 100:  # of a random walk this short the autocorrelation itself is low now and then
+        return
+    levels = np.log(frame.to_numpy())
+    levels = levels - levels.mean(axis=0)
+    memory = (levels[1:] * levels[:-1]).sum(axis=0) / (levels**2).sum(axis=0)
+    forgetful = [str(name) for name, kept in zip(frame.columns, memory, strict=True) if kept < FORGETFUL]
+    if forgetful:
+        warn(
+            f"column {_listed(forgetful)} forgets its level from one row to the next, as returns do and prices do not; "
+            "if these are gross returns, give prices, such as returns.cumprod()"
         )
 
 
@@ -503,6 +522,6 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def _columns_option(names: list[str]) -> str:
-    """Return ``--columns A,B``, quoted for a shell where a name holds a space."""
-    text = ",".join(names[: 2 * LISTED]) + (",..." if len(names) > 2 * LISTED else "")
-    return f'--columns "{text}"' if re.search(r"[^\w.,=+-]", text) else f"--columns {text}"
+    """Return ``columns=['A', 'B']``, cut where there are many."""
+    shown = [*map(repr, names[: 2 * LISTED]), *["..."] * (len(names) > 2 * LISTED)]
+    return f"columns=[{', '.join(shown)}]"

@@ -645,7 +645,7 @@ def _selected(table: pd.DataFrame, wanted: list[str]) -> pd.DataFrame:
     chosen = table[wanted]
     empty = [name for name in wanted if chosen[[name]].isna().all(axis=None)]
     if empty:
-        raise DataError(f"column {empty[0]!r} was asked for and holds no price at all; leave it out of --columns")
+        raise DataError(f"column {empty[0]!r} was asked for and holds no price at all; leave it out")
     return chosen
 
 

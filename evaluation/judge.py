@@ -31,6 +31,7 @@ from tsgan.evaluation.tables import path_arrays, price_returns
 if TYPE_CHECKING:
     from tsgan.estimator import TSGAN
     from tsgan.paths import Paths
+from tsgan.progress import Shares, share_progress
 
 DRAWS = 300
 OWN = "synthetic"
@@ -123,7 +124,7 @@ def evaluate(
     draws: int = DRAWS,
     seed: int = 0,
     settings: dict[str, Any] | None = None,
-    progress: Callable[[str, float], None] = lambda stage, share: None,
+    progress: bool | Shares = False,
 ) -> Evaluation:
     """Judge synthetic price paths against the prices that they imitate.
 
@@ -146,8 +147,8 @@ def evaluate(
         Of all random draws.
     settings : dict, optional
         What a report should say about where the data came from: files, command.
-    progress : callable
-        Called with the stage and the share of the whole that is done.
+    progress : bool or callable
+        True shows it on stderr, a callable is called with the stage and the share of the whole that is done.
 
     Raises
     ------
@@ -160,40 +161,41 @@ def evaluate(
     _require_assets(model, assets)
     prices = _columns(real, assets, "the real prices")
     history = price_returns(prices)
-    progress("noise floor", 0.0)
-    judge = Judge.of(history, synthetic.shape, draws, seed, lambda share: progress("noise floor", 0.6 * share))
-    progress("measures", 0.6)
-    own = judge.scores(synthetic)
-    copies = copy_guard(history, synthetic, seed)
-    candidates = _Candidates(history, synthetic.shape, seed)
-    progress("controls", 0.7)
-    controls = _controls(judge, candidates, history, seed)
-    ranking, best = None, None
-    if against_baselines:
-        progress("classical methods", 0.8)
-        others = candidates.baselines()
-        scores = {OWN: own, **{name: judge.scores(drawn) for name, drawn in others.items()}}
-        replays = {OWN: copies.verdict == "fail"}
-        replays |= {name: copy_guard(history, drawn, seed).verdict == "fail" for name, drawn in others.items()}
-        best = _best({name: scores[name] for name in others})
-        bench = judge
-        if test is not None:
-            progress("held-out prices", 0.85)
-            later = price_returns(_columns(test, assets, "the later prices"))
-            bench = Judge.of(later, synthetic.shape, draws, seed)
-            scores = {name: bench.scores(drawn) for name, drawn in {OWN: synthetic, **others}.items()}
-        ranking = _ranking(bench, scores, replays, held_out=test is not None)
-    table = _table(judge, own, synthetic, assets, best)
-    verdict = max([*table["verdict"], copies.verdict], key=_WORST.__getitem__)
-    if not (table["verdict"] != "not computable").any():
-        verdict = "fail"
-    conditions = list[Case]()
-    if model is not None:
-        progress("conditions", 0.9)
-        conditions = under_conditions(
-            model, random_state=seed, progress=lambda share: progress("conditions", 0.9 + 0.1 * share)
-        )
-    progress("done", 1.0)
+    with share_progress(progress) as report:
+        report("noise floor", 0.0)
+        judge = Judge.of(history, synthetic.shape, draws, seed, lambda share: report("noise floor", 0.6 * share))
+        report("measures", 0.6)
+        own = judge.scores(synthetic)
+        copies = copy_guard(history, synthetic, seed)
+        candidates = _Candidates(history, synthetic.shape, seed)
+        report("controls", 0.7)
+        controls = _controls(judge, candidates, history, seed)
+        ranking, best = None, None
+        if against_baselines:
+            report("classical methods", 0.8)
+            others = candidates.baselines()
+            scores = {OWN: own, **{name: judge.scores(drawn) for name, drawn in others.items()}}
+            replays = {OWN: copies.verdict == "fail"}
+            replays |= {name: copy_guard(history, drawn, seed).verdict == "fail" for name, drawn in others.items()}
+            best = _best({name: scores[name] for name in others})
+            bench = judge
+            if test is not None:
+                report("held-out prices", 0.85)
+                later = price_returns(_columns(test, assets, "the later prices"))
+                bench = Judge.of(later, synthetic.shape, draws, seed)
+                scores = {name: bench.scores(drawn) for name, drawn in {OWN: synthetic, **others}.items()}
+            ranking = _ranking(bench, scores, replays, held_out=test is not None)
+        table = _table(judge, own, synthetic, assets, best)
+        verdict = max([*table["verdict"], copies.verdict], key=_WORST.__getitem__)
+        if not (table["verdict"] != "not computable").any():
+            verdict = "fail"
+        conditions = list[Case]()
+        if model is not None:
+            report("conditions", 0.9)
+            conditions = under_conditions(
+                model, random_state=seed, progress=lambda share: report("conditions", 0.9 + 0.1 * share)
+            )
+        report("done", 1.0)
     return Evaluation(
         table=table,
         verdict=verdict,

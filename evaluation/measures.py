@@ -454,11 +454,7 @@ def first_passage(returns: Floats) -> Floats:
 
 
 def sums_kurtosis(returns: Floats) -> Floats:
-    """Hogg's kurtosis of the returns over 1, 5, 20 and 60 steps: 2.585 for a normal law, whatever its scale.
-
-    (mean of the best 5 % - mean of the worst 5 %) / (mean of the better half - mean of the worse half), of the
-    overlapping sums of all paths. Needs only a finite mean and no single return can decide it, unlike the fourth moment
-    of the few independent sums that a history has; and it looks at the tails, unlike Moors' octiles.
+    """Return Hogg's kurtosis of the returns over 1, 5, 20 and 60 steps.
 
     Parameters
     ----------
@@ -470,13 +466,35 @@ def sums_kurtosis(returns: Floats) -> Floats:
     array (assets, 4)
         One value a horizon.
 
-    Source: Hogg (1974), Adaptive robust procedures, Journal of the American Statistical Association 69; Kim and White
-    (2004), On more robust estimation of skewness and kurtosis; fact 4 of Cont (2001).
+    Source: fact 4 of Cont (2001); see :func:`hogg_kurtosis`.
     """
-    edges = np.array([0, 0.05, 0.5, 0.95, 1])
-    cells = np.stack([_scaled_cells(h_step(returns, h), edges) for h in HORIZONS])  # (horizons, assets, 4)
-    tails, middle = cells[..., 3] - cells[..., 0], cells[..., 2] - cells[..., 1]
-    return _ratio(tails, 0.1 * tails + 0.9 * middle).T
+    return np.stack([hogg_kurtosis(returns, steps) for steps in HORIZONS], axis=-1)
+
+
+def hogg_kurtosis(returns: Floats, steps: int) -> Floats:
+    """Hogg's kurtosis of the overlapping sums of so many returns: 2.585 for a normal law, whatever its scale.
+
+    (mean of the best 5 % - mean of the worst 5 %) / (mean of the better half - mean of the worse half), of the
+    sums of all paths. Needs only a finite mean and no single return can decide it, unlike the fourth moment
+    of the few independent sums that a history has; and it looks at the tails, unlike Moors' octiles.
+
+    Parameters
+    ----------
+    returns : array (paths, time, assets)
+        Log returns per step.
+    steps : int
+        Returns in a sum, at most ``time``.
+
+    Returns
+    -------
+    array (assets,)
+
+    Source: Hogg (1974), Adaptive robust procedures, Journal of the American Statistical Association 69; Kim and White
+    (2004), On more robust estimation of skewness and kurtosis.
+    """
+    cells = _scaled_cells(h_step(returns, steps), np.array([0, 0.05, 0.5, 0.95, 1]))
+    tails, middle = cells[:, 3] - cells[:, 0], cells[:, 2] - cells[:, 1]
+    return _ratio(tails, 0.1 * tails + 0.9 * middle)
 
 
 def block_volatility_variation(returns: Floats) -> Floats:

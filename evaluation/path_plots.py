@@ -81,6 +81,9 @@ class PathPlots:
     def fan(self, real: Prices | None = None, asset: str | None = None, ax: Axes | None = None) -> Axes:
         """Draw prices: bands of 50 and 90 % of the paths, their median, some of them singly, and recent real ones.
 
+        The first price continues the real ones; the volatility does so too with ``sample(start="last")``, and is that
+        of a random day otherwise.
+
         Raises
         ------
         DataError
@@ -149,18 +152,23 @@ class PathPlots:
         chosen = self._chosen(real, asset)
         with _style():
             axes = _new_axes((7.2, 4.4)) if ax is None else ax
-            axes.set_title(f"{chosen.name}: {draw(axes, chosen)}")
+            axes.set_title(f"{self._title(chosen, asset)}: {draw(axes, chosen)}")
         return axes
 
     def _page(self, figure: Figure, real: Prices | None, asset: str | None) -> npt.NDArray[Any]:
         chosen = self._chosen(real, asset)
         paths, time = chosen.prices.shape
-        figure.suptitle(f"{chosen.name}: {paths:,} synthetic paths of {time:,} steps", fontweight="bold")
+        what = f"{self._title(chosen, asset)}: {paths:,} synthetic paths of {time:,} steps"
+        figure.suptitle(what, fontweight="bold")
         panels: npt.NDArray[Any] = figure.subplots(2, 2)
         draws = (_fan, _tails, _acf, _drawdowns if real is None else _quantiles)
         for mark, axes, draw in zip("abcd", panels.flat, draws, strict=True):
             axes.set_title(f"({mark}) {draw(axes, chosen)}")
         return panels
+
+    def _title(self, chosen: _Asset, asked: str | None) -> str:
+        count = len(self._assets)
+        return chosen.name if asked is not None or count == 1 else f"{chosen.name}, the first of {count} assets"
 
     def _chosen(self, real: Prices | None, asset: str | None) -> _Asset:
         name = self._assets[0] if asset is None else asset

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from tsgan.errors import DataError
 from tsgan.evaluation.conditional import LENGTH, PATHS, under_conditions, worth
-from tsgan.evaluation.measures import ABS_LAGS, acf, cross_correlation, pieces
+from tsgan.evaluation.measures import ABS_LAGS, HORIZONS, acf, cross_correlation, hogg_kurtosis, pieces
 from tsgan.events import max_drawdown
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)  # of a fan
 SINGLE_PATHS = 15
 HISTORY_RATIO = 3  # real steps shown, at most, for each synthetic one: a short fan must not be squeezed to a line
 LOG_RANGE = 2.5  # highest over lowest price from which the axis of prices is logarithmic
-HORIZONS = (1, 5, 20, 60)  # steps over which returns are summed: a day, a week, a month, a quarter
+NORMAL_KURTOSIS = 2.585  # of Hogg, of a normal law
 TAIL_LEVELS = (0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2)
 MIN_TAIL = 10  # returns below the smallest level of tail dependence that is drawn
 MIN_BATCHES = 5  # of synthetic paths, to draw a band of them
@@ -235,7 +235,7 @@ def _pieces_label(count: int) -> str:
 
 
 def draw_kurtosis(axes: Axes, x: Floats, y: Floats) -> tuple[list[int], Floats, Floats]:
-    """Draw the kurtosis of returns summed over `HORIZONS`, (paths, time, 1): all real, and synthetic with its band.
+    """Draw Hogg's kurtosis of returns summed over `HORIZONS`, (paths, time, 1): all real, and synthetic with its band.
 
     The band is that of batches of synthetic paths with as many returns as the real history has.
 
@@ -243,29 +243,29 @@ def draw_kurtosis(axes: Axes, x: Floats, y: Floats) -> tuple[list[int], Floats, 
     -------
     horizons that the paths are long enough for, real and synthetic kurtosis (horizons,)
     """
-    from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import FixedLocator
 
     length = min(x.shape[1], y.shape[1])
     horizons = [h for h in HORIZONS if 2 * h <= length]
     if not horizons:
         raise DataError(f"The kurtosis of one step needs paths of at least 2 returns, these have {length:,}.")
-    parts = batches(y, x.shape[0] * x.shape[1])[..., 0]
-    real, ours = (np.array([_kurtosis_of_sums(r[..., 0], h) for h in horizons]) for r in _one_length(x, y))
+
+    def kurtosis(r: Floats) -> Floats:
+        return np.array([hogg_kurtosis(r, steps)[0] for steps in horizons])
+
+    parts = batches(y, x.shape[0] * x.shape[1])
+    real, ours = map(kurtosis, _one_length(x, y))
     at = np.arange(len(horizons))
     if len(parts) >= MIN_BATCHES:
-        each = np.array([[_kurtosis_of_sums(part, h) for h in horizons] for part in parts])
+        each = np.array([kurtosis(part) for part in parts])
         low, high = np.quantile(each[np.isfinite(each).all(axis=1)], [0.05, 0.95], axis=0)
         axes.fill_between(at, low, high, color=SYNTHETIC, alpha=0.2, linewidth=0)
     axes.plot(at, ours, color=SYNTHETIC, marker="o", markersize=4, linewidth=1.6)
     axes.plot(at, real, color=REAL, marker="o", markersize=4, linewidth=1.2)
-    axes.axhline(3, color=REFERENCE, linestyle="--", linewidth=1)
-    axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 2.5, 3, 4, 5, 7)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.axhline(NORMAL_KURTOSIS, color=REFERENCE, linestyle="--", linewidth=1)
     axes.xaxis.set_major_locator(FixedLocator(at.tolist()))
     axes.set_xticklabels([str(h) for h in horizons])
-    axes.set(xlabel="steps in a sum", ylabel="kurtosis")
+    axes.set(xlabel="steps in a sum", ylabel="kurtosis (Hogg)")
     return horizons, real, ours
 
 
@@ -276,15 +276,6 @@ def batches(y: Floats, returns: int) -> Floats:
     each = min(paths, max(1, round(returns / time)))
     count = paths // each
     return y[: count * each, :time].reshape(count, each, time, assets)
-
-
-def _kurtosis_of_sums(r: Floats, horizon: int) -> float:
-    """Kurtosis of all overlapping sums of ``horizon`` returns within a path, (paths, time); NaN for constant ones."""
-    total = np.concatenate((np.zeros((len(r), 1)), r.cumsum(axis=1)), axis=1)
-    sums = total[:, horizon:] - total[:, :-horizon]
-    deviation = sums - sums.mean()
-    variance = np.square(deviation).mean()
-    return float(np.square(np.square(deviation)).mean() / variance**2) if variance > 0 else float("nan")
 
 
 def draw_drawdowns(axes: Axes, x: Floats | None, y: Floats) -> tuple[float, float]:

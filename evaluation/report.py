@@ -16,7 +16,7 @@ import pandas as pd
 from tsgan.errors import DataError
 from tsgan.evaluation import curves, plots
 from tsgan.evaluation.conditional import Case, conditions_table
-from tsgan.evaluation.measures import acf, cross_correlation, pieces
+from tsgan.evaluation.measures import HORIZONS, acf, cross_correlation, pieces
 from tsgan.evaluation.page import (
     Chart,
     as_number,
@@ -358,9 +358,9 @@ def _signed(value: float) -> str:
 def _draw_kurtosis(axes: Axes, asset: _Asset) -> str:
     _require_spread(asset)
     horizons, real, ours = plots.draw_kurtosis(axes, asset.x, asset.y)
-    left = [h for h in plots.HORIZONS if h not in horizons]
+    left = [h for h in HORIZONS if h not in horizons]
     says = "; ".join(
-        f"{h} step{'' if h == 1 else 's'}: real {a:.1f}, synthetic {b:.1f}"
+        f"{h} step{'' if h == 1 else 's'}: real {a:.2f}, synthetic {b:.2f}"
         for h, a, b in zip(horizons, real, ours, strict=True)
     )
     missing = f" Paths are too short for {', '.join(map(str, left))} steps." if left else ""
@@ -426,7 +426,7 @@ PANELS: tuple[tuple[str, str, Draw], ...] = (
     ),
     (
         "Kurtosis of aggregated returns",
-        "Of sums over so many steps; it falls to 3 (dashed) where returns become normal. "
+        "Hogg's, of sums over so many steps; it falls to 2.585 (dashed) where returns become normal. "
         "Band: batches of paths as long as the history, 5–95 %.",
         _draw_kurtosis,
     ),

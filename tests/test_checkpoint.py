@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 from tsgan import TSGAN, Config, ModelFileError, TrainingWarning, checkpoint, training
 from tsgan.checkpoint import Checkpoint
 from tsgan.cli.main import app
-from tsgan.procedure import Progress
+from tsgan.progress import Progress
 from tsgan.store import read_model, write_model
 
 SMALL = Config.from_dict(

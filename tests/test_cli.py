@@ -24,7 +24,7 @@ import torch
 from rich.console import Console
 from typer.testing import CliRunner
 
-from tsgan.cli import progress
+from tsgan import progress
 from tsgan.cli.main import app
 from tsgan.cli.sample import parse_start_date, parse_start_price
 from tsgan.config import Config
@@ -32,7 +32,7 @@ from tsgan.datasets import load
 from tsgan.diagnostics import Record
 from tsgan.errors import ConfigError, DataWarning, TrainingError
 from tsgan.files import atomic_path
-from tsgan.procedure import Progress
+from tsgan.progress import Progress
 
 COMMANDS = ("fit", "update", "sample", "evaluate", "backtest", "plot", "info", "data", "download", "doctor")
 REGIMES = ("calm", "normal", "stressed")
@@ -505,8 +505,7 @@ def report_all(report: Callable[[Progress], None], total: int = 400) -> None:
 
 
 def test_plain_progress_is_a_line_every_tenth(capsys: pytest.CaptureFixture[str]) -> None:
-    with progress.progress_on_stderr(quiet=False) as report:
-        assert report is not None
+    with progress.fit_progress(True) as report:
         report_all(report)
     out, err = capsys.readouterr()
     assert out == ""
@@ -519,9 +518,29 @@ def test_plain_progress_is_a_line_every_tenth(capsys: pytest.CaptureFixture[str]
     ]
 
 
-def test_quiet_progress_is_none() -> None:
-    with progress.progress_on_stderr(quiet=True) as report:
-        assert report is None
+def test_progress_that_is_not_wanted_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress.fit_progress(False) as report, progress.share_progress(False) as shares:
+        report_all(report)
+        shares("sampling", 0.5)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_callable_is_told_itself() -> None:
+    told: list[object] = []
+    with (
+        progress.fit_progress(told.append) as report,
+        progress.share_progress(lambda *said: told.append(said)) as shares,
+    ):
+        report(Progress("warm start", 1, 2))
+        shares("sampling", 0.5)
+    assert told == [Progress("warm start", 1, 2), ("sampling", 0.5)]
+
+
+def test_python_shows_its_progress_on_request(capsys: pytest.CaptureFixture[str], panel_model: Any) -> None:
+    panel_model.sample(3, 5, random_state=0)
+    assert capsys.readouterr() == ("", "")
+    panel_model.sample(3, 5, random_state=0, progress=True)
+    assert capsys.readouterr().err.splitlines() == ["  0%  sampling", "100%  sampling  in 0:00"]
 
 
 def test_live_progress_in_a_terminal() -> None:

@@ -20,7 +20,7 @@ from tsgan.evaluation.curves import PANELS, training_figure
 from tsgan.fitting import Fit, fit_laws
 from tsgan.history import History
 from tsgan.logs import json_lines, tensorboard
-from tsgan.procedure import Progress
+from tsgan.progress import Progress
 from tsgan.training import length
 
 CPU = torch.device("cpu")

@@ -10,7 +10,8 @@ import torch
 
 from tsgan import TSGAN, Config, ConfigError, DataError, Paths, TrainingWarning
 from tsgan.datasets import load
-from tsgan.procedure import Progress, candidates, rows_needed, slices
+from tsgan.procedure import candidates, rows_needed, slices
+from tsgan.progress import Progress
 
 TINY = Config().with_training(steps=2)
 

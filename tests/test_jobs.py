@@ -136,14 +136,14 @@ def test_a_ticker_begins_with_its_first_price_and_ends_with_its_last(
 def test_what_fails_is_named_and_takes_none_with_it(
     model: TSGAN, panel: pd.DataFrame, one_by_one: dict[str, TSGAN]
 ) -> None:
-    broken, shares = panel[["STOCK", "BOND"]].copy(), list[float]()
+    broken, told = panel[["STOCK", "BOND"]].copy(), list[tuple[str, float]]()
     broken.iloc[300:305, 1] = np.nan
     left_out = r"^BOND could not be fitted and is left out: column 'BOND' misses 5 prices"
     with pytest.warns(TrainingWarning, match=left_out), parallel_config(backend="loky", n_jobs=2):
-        fitted = fit_each(broken, model, progress=shares.append)
+        fitted = fit_each(broken, model, progress=lambda *said: told.append(said))
     assert list(fitted) == ["STOCK"]
     assert same(fitted["STOCK"], one_by_one["STOCK"])
-    assert shares == [0.5, 1.0]
+    assert told == [("1 of 2 tickers", 0.5), ("2 of 2 tickers", 1.0)]
     with pytest.raises(DataError, match="'BOND'"):
         fit_each(broken[["BOND"]], model)
 

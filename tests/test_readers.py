@@ -130,7 +130,7 @@ def test_messy_fx_names_a_remedy_that_works() -> None:
         read_prices(path)
     message = str(caught.value)
     assert "column 'Euro' misses 7,486 prices: 7,305 before its first on 1999-01-04 and 181 inside" in message
-    remedy = re.search(r"--missing drop \(keeps ([\d,]+) rows, (\S+) to (\S+)\)", message)
+    remedy = re.search(r"missing='drop' \(keeps ([\d,]+) rows, (\S+) to (\S+)\)", message)
     assert remedy
     with warned(EMPTY_FX, r"dropped 7,496 of 12,240 rows", r"'Venezuela' 79%", r"^2 log returns.*'Venezuela'"):
         frame = read_prices(path, missing="drop")
@@ -163,15 +163,15 @@ def test_trap_is_reported(column: str, expected: list[str]) -> None:
 @pytest.mark.parametrize(
     ("column", "expected"),
     [
-        ("CL=F", r"column 'CL=F' is -37\.63 on 2020-04-20: a log return needs positive.*--from 2020-04-21"),
-        ("SHIB-USD", r"column 'SHIB-USD' is 0 on 2020-08-01 \(the first of 217\).*--from 2021-04-16"),
+        ("CL=F", r"column 'CL=F' is -37\.63 on 2020-04-20: a log return needs positive.*start='2020-04-21'"),
+        ("SHIB-USD", r"column 'SHIB-USD' is 0 on 2020-08-01 \(the first of 217\).*start='2021-04-16'"),
     ],
 )
 def test_trap_is_refused_and_the_remedy_works(column: str, expected: str) -> None:
     path = data_file("messy_mixed_panel.csv")
     with pytest.raises(DataError, match=expected) as caught:
         read_prices(path, columns=[column], missing="drop")
-    later = str(caught.value).split("--from ")[1].split(" ")[0]
+    later = str(caught.value).split("start='")[1].split("'")[0]
     with pytest.warns(DataWarning):
         frame = read_prices(path, columns=[column], missing="drop", start=later)
     assert frame.index[0] >= pd.Timestamp(later)
@@ -196,7 +196,7 @@ def test_returns_are_told_from_prices() -> None:
 
 def test_all_columns_with_prices_that_are_not_positive_are_named_at_once() -> None:
     expected = (
-        r"'CL=F' is -37\.63 on 2020-04-20 and column 'SHIB-USD' is 0 .*--columns XU100.IS,KENT.IS,.*does not hide"
+        r"'CL=F' is -37\.63 on 2020-04-20 and column 'SHIB-USD' is 0 .*columns=\['XU100.IS', 'KENT.IS', .*does not hide"
     )
     with pytest.raises(DataError, match=expected):
         read_prices(data_file("messy_mixed_panel.csv"), missing="drop")
@@ -621,13 +621,13 @@ def test_only_the_selected_columns_are_validated(write: Any) -> None:
         read_prices(write(text), columns=["A", "B"])
     with pytest.raises(DataError, match="column 'gone' was asked for and holds no price at all"):
         read_prices(write(text), columns=["A", "gone"])
-    with pytest.raises(DataError, match=r"'zero' is 0 on 2020-01-01 \(the first of 2\).*out with --columns A"):
+    with pytest.raises(DataError, match=r"'zero' is 0 on 2020-01-01 \(the first of 2\).*out with columns=\['A'\]"):
         read_prices(write(text), columns=["A", "zero"])
 
 
 def test_text_column_names_date_row_value_and_remedy(write: Any) -> None:
     text = "Date,A,note,Hong Kong\n2020-01-02,1,,2\n2020-01-01,1.1,12.5,3\n2020-01-03,1.2,halt,4\n"
-    expected = r"column 'note' holds 'halt' on 2020-01-03 \(row 3\), expected a price; .*--columns \"A,Hong Kong\""
+    expected = r"column 'note' holds 'halt' on 2020-01-03 \(row 3\), expected a price; .*columns=\['A', 'Hong Kong'\]"
     with pytest.raises(DataError, match=expected):
         read_prices(write(text))
 
@@ -668,19 +668,19 @@ def test_decimals_integers_and_names_that_are_not_text() -> None:
         (prices()[[]], "no price column"),
         (prices().iloc[:0], "no rows"),
         (prices("A,A"), "column 'A' occurs more than once"),
-        (prices().assign(B="x"), r"column 'B' holds 'x' on 2020-01-01 \(row 1\), expected a price.*--columns A"),
+        (prices().assign(B="x"), r"column 'B' holds 'x' on 2020-01-01 \(row 1\), expected a price.*columns=\['A'\]"),
         (prices().assign(B=pd.Timestamp("2020-01-01")), "column 'B' holds Timestamp"),
         (prices().assign(A=1 + 2j), "column 'A' holds"),
         (prices() * np.nan, "no column holds a price: 'A', 'B' are empty"),
         (
             prices().assign(B=[1.0, np.inf, 2.0, 3.0]),
-            r"column 'B' is inf on 2020-01-02: a price must be finite.*columns A",
+            r"column 'B' is inf on 2020-01-02: a price must be finite.*columns=\['A'\]",
         ),
         (
             prices().assign(B=[1.0, 0.0, -2.5, 3.0]),
             r"column 'B' is 0 on 2020-01-02 \(the first of 2\): a log return needs",
         ),
-        (prices().assign(B=7.0), r"column 'B' never moves \(it is 7 from 2020-01-01 to 2020-01-04\).*--columns A"),
+        (prices().assign(B=7.0), r"column 'B' never moves \(it is 7 from 2020-01-01 to 2020-01-04\).*columns=\['A'\]"),
         (prices("A").assign(A=7.0), "never moves .*use prices that move"),
     ],
 )
@@ -732,17 +732,20 @@ NAN = np.nan
 HOLES = [
     (
         [NAN, NAN, 3, 4, 5, 6],
-        "misses 2 prices: 2 before its first on 2020-01-03; use --from 2020-01-03 or --missing drop",
+        "misses 2 prices: 2 before its first on 2020-01-03; use start='2020-01-03', or missing='drop'",
     ),
-    ([1, 2, 3, 4, NAN, NAN], "misses 2 prices: 2 after its last on 2020-01-04; use --to 2020-01-04 or --missing drop"),
+    (
+        [1, 2, 3, 4, NAN, NAN],
+        "misses 2 prices: 2 after its last on 2020-01-04; use end='2020-01-04', or missing='drop'",
+    ),
     (
         [NAN, 2, 3, 4, 5, NAN],
-        "1 before its first on 2020-01-02 and 1 after .*; use --from 2020-01-02 --to 2020-01-05 or",
+        "1 before its first on 2020-01-02 and 1 after .*; use start='2020-01-02' and end='2020-01-05', or",
     ),
-    ([1, 2, NAN, NAN, 5, 6], r"2 inside, the first on 2020-01-03; use --missing drop \(keeps 4 rows, 2020-01-01 to"),
+    ([1, 2, NAN, NAN, 5, 6], r"2 inside, the first on 2020-01-03; use missing='drop' \(keeps 4 rows, 2020-01-01 to"),
     (
         [NAN, 2, NAN, 4, NAN, 6],
-        "1 before its first on 2020-01-02 and 2 inside, the first on 2020-01-03; use --missing drop",
+        "1 before its first on 2020-01-02 and 2 inside, the first on 2020-01-03; use missing='drop'",
     ),
 ]
 
@@ -766,7 +769,7 @@ def test_missing_prices_are_located_and_every_remedy_works(values: list[float], 
 def test_the_column_that_misses_most_is_named() -> None:
     frame = prices("A,B,C").assign(B=[NAN, 1, 1.1, 1.2], C=[NAN, NAN, 2.0, 2.1])
     with pytest.raises(
-        DataError, match=r"column 'C' misses 2 prices: .*, and 1 other column miss some too; use --from"
+        DataError, match=r"column 'C' misses 2 prices: .*, and 1 other column miss some too; use start="
     ):
         check_prices(frame)
 
@@ -788,7 +791,7 @@ def test_dropping_does_not_hide_prices_that_are_not_positive() -> None:
     frame = prices().assign(B=[NAN, 1.0, 1.1, 1.2])
     frame.iloc[0, 0] = 0.0
     with pytest.raises(
-        DataError, match=r"column 'A' is 0 on 2020-01-01.*--columns B or start later with --from 2020-01-02"
+        DataError, match=r"column 'A' is 0 on 2020-01-01.*columns=\['B'\] or start later with start='2020-01-02'"
     ):
         check_prices(frame, missing="drop")
     assert len(check_prices(frame, start="2020-01-02")) == 3
@@ -801,6 +804,17 @@ def test_large_returns_are_kept_and_listed() -> None:
     below = prices("A", 3).assign(A=[1.0, np.exp(0.39), 1.0])
     with no_warning():
         check_prices(below)
+
+
+def test_gross_returns_are_not_taken_for_prices_without_a_word() -> None:
+    steps = np.random.default_rng(0).normal(0, 0.01, (300, 2))
+    frame = pd.DataFrame(1 + steps, pd.bdate_range("2020-01-01", periods=300), ["A", "B"])
+    with warned(
+        r"column 'A', 'B' forgets its level .*; if these are gross returns, give prices, such as returns\.cumprod"
+    ):
+        check_prices(frame)
+    with no_warning():
+        check_prices(frame.cumprod())
 
 
 def test_stale_prices_are_said() -> None:
@@ -832,7 +846,7 @@ def test_options_that_are_not_possible() -> None:
     for wrong in ("tomorrow", "03/02/2020", "2020-02-31", 2020):
         with pytest.raises(ConfigError, match="start must be an ISO date such as 2017-03-02"):
             check_prices(prices(), start=wrong)  # type: ignore[arg-type]
-    with pytest.raises(ConfigError, match="--from 2020-01-03 is after --to 2020-01-02"):
+    with pytest.raises(ConfigError, match="start='2020-01-03' is after end='2020-01-02'"):
         check_prices(prices(), start="2020-01-03", end="2020-01-02")
     with pytest.raises(
         DataError, match=r"no row lies between 2021 and the last date; .* from 2020-01-01 to 2020-01-04"

@@ -514,12 +514,14 @@ def test_memory_and_leverage_are_the_correlations() -> None:
         assert line.get_ydata() == pytest.approx(expected.mean(axis=(0, 2)))
 
 
-def test_kurtosis_falls_to_three_under_aggregation_of_independent_returns() -> None:
+def test_kurtosis_falls_to_that_of_a_normal_law_under_aggregation_of_independent_returns() -> None:
     r = np.random.default_rng(0).laplace(size=(200, 500, 1))
     horizons, real, ours = plots.draw_kurtosis(axes(), r, r[:50])
     assert horizons == [1, 5, 20, 60]
-    assert real == pytest.approx([6, 3 + 3 / 5, 3 + 3 / 20, 3 + 3 / 60], rel=0.05)  # excess of a sum falls as 1 / n
-    assert ours[0] == pytest.approx(6, rel=0.1)
+    assert real[0] == pytest.approx(1 + np.log(10), rel=0.01)  # of Laplace's law
+    assert ours[0] == pytest.approx(1 + np.log(10), rel=0.02)
+    assert (np.diff(real[:3]) < 0).all()
+    assert real[2:] == pytest.approx(plots.NORMAL_KURTOSIS, abs=0.06)
 
 
 def test_quantiles_thinned_keep_the_extremes() -> None:

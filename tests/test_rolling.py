@@ -135,10 +135,13 @@ def test_columns_are_found_by_name(early_panel: TSGAN, panel: pd.DataFrame) -> N
 
 
 def test_progress_rises_to_one(early: TSGAN, prices: pd.DataFrame) -> None:
-    seen: list[float] = []
-    rolling_forecasts(early, prices, from_row(550, prices), method="sample", n_samples=100, progress=seen.append)
+    told: list[tuple[str, float]] = []
+    start = from_row(550, prices)
+    rolling_forecasts(early, prices, start, method="sample", n_samples=100, progress=lambda *said: told.append(said))
+    stages, seen = zip(*told, strict=True)
+    assert set(stages) == {"forecasts"}
     assert len(seen) > 1
-    assert seen == sorted(seen)
+    assert list(seen) == sorted(seen)
     assert seen[-1] == 1
 
 

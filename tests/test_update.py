@@ -19,7 +19,8 @@ from tsgan import TSGAN, DataError, DataWarning, Paths
 from tsgan.cli.main import app
 from tsgan.diagnostics import to_columns
 from tsgan.evaluation import rolling_forecasts
-from tsgan.procedure import Choice, Progress, fit_all
+from tsgan.procedure import Choice, fit_all
+from tsgan.progress import Progress
 from tsgan.returns import log_returns
 from tsgan.store import read_model, write_model
 

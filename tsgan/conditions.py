@@ -163,7 +163,8 @@ def _fact(name: str, columns: Sequence[str], covariates: Sequence[str]) -> tuple
     shown = ", ".join(possible[:12]) + (", …" if len(possible) > 12 else "")
     raise ConfigError(
         f"there is no condition {name!r:.100}; {hint}possible: {shown}; "
-        f"a fact of one asset is written {columns[0]}:return; other data must be learned first, with fit --condition-on"
+        f"a fact of one asset is written {columns[0]}:return; "
+        "other data must be learned first, with condition_on=['VIX'] in the fit"
     )
 
 

@@ -24,7 +24,17 @@ __all__ = [
     "TrainingWarning",
     "TsganError",
     "TsganWarning",
+    "option",
 ]
+
+
+def option(name: str, value: object) -> str:
+    """Return an option of a remedy as Python gives it; :mod:`tsgan.cli.wording` says it as a shell does.
+
+    >>> option("missing", "drop")
+    "missing='drop'"
+    """
+    return f"{name}={value!r}"
 
 
 class TsganError(Exception):

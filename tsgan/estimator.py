@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
@@ -35,7 +35,7 @@ from tsgan.history import History
 from tsgan.joint import JointNoise
 from tsgan.law import Law, Scaling
 from tsgan.paths import Paths
-from tsgan.procedure import Progress
+from tsgan.progress import Listener, Shares, fit_progress, share_progress
 from tsgan.ranks import check_devices, on_devices
 from tsgan.regimes import Regimes
 from tsgan.returns import Floats, log_returns
@@ -43,6 +43,7 @@ from tsgan.scenes import MISSING, Known, Missing, goals_of, scene_of
 from tsgan.store import FORMAT_VERSION, read_model, write_model
 
 Prices = pd.DataFrame | pd.Series
+Seed = int | np.random.Generator | np.random.RandomState | None
 StartPrice = float | Mapping[str, float] | pd.Series
 
 _NEAR = 5  # steps after the last known date within which prices still continue its memory
@@ -59,7 +60,8 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         trains as that paper did, and no objective by tsgan's own settings
     condition_on : names of covariates, columns of the prices or of ``covariates``, that paths can be conditioned on;
         None takes all columns of ``covariates``
-    random_state : seed of the fit; the same seed gives the same model on the same machine and device
+    random_state : seed of the fit; the same seed gives the same model on the same machine and device. A generator of
+        numpy.random gives another seed each time
     device : auto, cpu, cuda, cuda:1 or mps
     devices : how many processes train, each with a CPU's core or a GPU of its own; several need ``tsgan[fabric]``
     strategy : how they share the work; "ddp" gives each a share of every batch
@@ -94,7 +96,7 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         *,
         config: Config | None = None,
         condition_on: Sequence[str] | None = None,
-        random_state: int | None = None,
+        random_state: Seed = None,
         device: str = "auto",
         devices: int = 1,
         strategy: str = "ddp",
@@ -116,7 +118,7 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         y: None = None,
         *,
         covariates: pd.DataFrame | None = None,
-        progress: Callable[[Progress], None] | None = None,
+        progress: bool | Listener = False,
         checkpoint: str | PathLike[str] | None = None,
         resume: bool = False,
     ) -> Self:
@@ -128,8 +130,8 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         y : ignored, scikit-learn passes it
         covariates : frame with a DatetimeIndex and a column a covariate, numbers or categories, on any dates; what is
             known at one price is used for the return to the next, and missing values are unknown
-        progress : called with a :class:`~tsgan.procedure.Progress` again and again, in a resumed fit first with what an
-            earlier run recorded; :mod:`tsgan.logs` has some that write files
+        progress : True shows it on stderr; a callable is called with a :class:`~tsgan.progress.Progress` again and
+            again, in a resumed fit first with what an earlier run recorded; :mod:`tsgan.logs` has some that write files
         checkpoint : file that keeps how far the fit is, every few seconds and at Ctrl-C; remove it when the model is
             saved
         resume : go on from the checkpoint, to the same bits, if it is of the same data, configuration, seed, device
@@ -152,13 +154,16 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         learned, inputs = _learned(table, index)
         calendar = infer_calendar(index, self.calendar)
         seed = _seed(self.random_state)
-        report = progress or (lambda _: None)
         returns, dates = log_returns(prices.to_numpy()), index[1:]
 
         known = learned.before_steps(inputs)
         fingerprint = self._fingerprint(prices, inputs, seed, learned)
         kept = Checkpoint(Path(checkpoint) if checkpoint else None, fingerprint, resume=resume)
-        with threads_for(prices.shape[1]), on_devices(device, self.devices) as ranks:
+        with (
+            threads_for(prices.shape[1]),
+            on_devices(device, self.devices) as ranks,
+            fit_progress(progress) as report,
+        ):
             choice = procedure.choose(returns, dates, config, seed, device, report, known, ranks, kept)
             told = returns, choice, config, seed, device, report, known, ranks
             law, records, failure = procedure.fit_all(*told, kept)
@@ -190,7 +195,7 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         *,
         covariates: pd.DataFrame | None = None,
         refit: bool = False,
-        progress: Callable[[Progress], None] | None = None,
+        progress: bool | Listener = False,
         checkpoint: str | PathLike[str] | None = None,
         resume: bool = False,
     ) -> Self:
@@ -230,7 +235,8 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         law, fit = self.law_, self.fit_
         if refit:
             file = Path(checkpoint) if checkpoint else None
-            law, fit = self._refit(returns, dates, inputs, progress or (lambda _: None), file, resume)
+            with fit_progress(progress) as report:
+                law, fit = self._refit(returns, dates, inputs, report, file, resume)
         last_price = prices.iloc[-1].to_numpy()
         self._set(law, returns, dates, last_price, self.columns_, self.calendar_, self.covariates_, inputs, fit)
         return self
@@ -278,7 +284,8 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         missing: Missing = "ignore",
         start_price: StartPrice | None = None,
         start_date: str | pd.Timestamp | None = None,
-        random_state: int | None = None,
+        random_state: Seed = None,
+        progress: bool | Shares = False,
     ) -> Paths:
         """Draw price paths.
 
@@ -301,6 +308,8 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         start_date : paths begin at the first date of the calendar on or after it; by default they continue the
             last known row
         random_state : seed; path i is the same however many paths are drawn, on however many threads
+        progress : True shows it on stderr, for paths under a condition can take minutes; a callable is called with the
+            stage and the share that is done
 
         Raises
         ------
@@ -324,8 +333,11 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
             random_state=random_state,
         )
         returns = np.empty((n_samples, length, len(self.columns_)))
-        for part in parts:
-            returns[part.first : part.first + len(part)] = part.returns
+        with share_progress(progress) as report:
+            report("sampling", 0.0)
+            for part in parts:
+                returns[part.first : part.first + len(part)] = part.returns
+                report("sampling", (part.first + len(part)) / n_samples)
         return Paths(returns, part.start_price, part.dates, part.columns, part.conditioning)
 
     def iter_sample(
@@ -340,7 +352,7 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         missing: Missing = "ignore",
         start_price: StartPrice | None = None,
         start_date: str | pd.Timestamp | None = None,
-        random_state: int | None = None,
+        random_state: Seed = None,
         first: int = 0,
     ) -> Iterator[Paths]:
         """Draw the paths of :meth:`sample` some at a time, more than fit in memory.
@@ -373,7 +385,7 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         if missing not in MISSING:
             raise ConfigError(f"missing must be one of {', '.join(MISSING)}, not {missing!r}")
         if like is not None and (history is not None or start == "last"):
-            raise ConfigError("like= says where the paths start, as history= and start='last' do; give one of them")
+            raise ConfigError("like says where the paths start, as history and a start of 'last' do; give one of them")
         prices = None if history is None else self._check_history(history)
         last_price, last_date = self.last_price_, self.dates_[-1]
         if prices is not None:
@@ -454,7 +466,11 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         tensors["covariates"] = torch.tensor(self.inputs_)
         document = {
             "config": (self._settings()).to_dict(),
-            "parameters": {name: getattr(self, name) for name in ("random_state", "calendar", "periods_per_year")},
+            "parameters": {
+                "random_state": self.random_state if isinstance(self.random_state, int | np.integer) else None,
+                "calendar": self.calendar,
+                "periods_per_year": self.periods_per_year,
+            },
             "covariates": self.covariates_.to_list(),
             "columns": self.columns_,
             "calendar": self.calendar_.to_dict(),
@@ -540,7 +556,7 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         returns: Floats,
         dates: pd.DatetimeIndex,
         inputs: Floats,
-        report: Callable[[Progress], None],
+        report: Listener,
         checkpoint: Path | None,
         resume: bool,
     ) -> tuple[Law, dict[str, Any]]:
@@ -687,11 +703,17 @@ def _on_failure(failure: Failure | None) -> list[str]:
     return [f"{_WARM_START}{failure.sentence}."] if failure else []
 
 
-def _seed(random_state: int | None) -> int:
+def _seed(random_state: Seed) -> int:
     if random_state is None:
         return int(np.random.SeedSequence().generate_state(1)[0])
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(2**31))
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**31 - 1))
     if isinstance(random_state, bool) or not isinstance(random_state, int | np.integer) or random_state < 0:
-        raise ConfigError(f"random_state must be a whole number >= 0 or None, not {random_state!r}")
+        raise ConfigError(
+            f"random_state must be a whole number >= 0, a generator of numpy.random or None, not {random_state!r}"
+        )
     return int(random_state)
 
 

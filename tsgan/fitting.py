@@ -147,7 +147,7 @@ def require_usable(generator: Generator) -> None:
     if not all(value.isfinite().all() for value in generator.state_dict().values()):
         raise TrainingError(
             "training produced nothing usable: the likelihood of the returns has no finite maximum; "
-            "look at the data with `tsgan fit --dry-run` (unadjusted splits? long runs of equal prices?), "
+            "look at the data (unadjusted splits? long runs of equal prices?), "
             "or lower learning_rate in [warm_start]"
         )
 

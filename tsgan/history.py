@@ -21,6 +21,9 @@ class History(NamedTuple):
     failed_final: Failure | None = None
     """Why the second half ended early, after which the model is its warm start"""
 
+    def __repr__(self) -> str:
+        return f"History({'; '.join(f'{half}: {said}' for half, said in self.describe().items())})"
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         failures = [failure and failure._asdict() for failure in self[2:]]

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 
 from tsgan.diagnostics import present
 from tsgan.errors import ConfigError
-from tsgan.procedure import Progress
-
-Listener = Callable[[Progress], None]
+from tsgan.progress import Listener, Progress
 
 
 @contextmanager

@@ -146,6 +146,8 @@ class Paths:
     def to_frame(self, kind: Kind = "prices") -> pd.DataFrame:
         """Return one long table: columns path (0, 1, ...), date, and one for each asset.
 
+        The first row of a path is the price after its first step; :attr:`start_price` is the one before it.
+
         Parameters
         ----------
         kind : "prices", or "returns" for log returns a step
@@ -168,7 +170,7 @@ class Paths:
         numbers = range(self.first, self.first + len(self))
         columns = pd.MultiIndex.from_product([numbers, self.columns], names=["path", "asset"])
         values = self.prices.transpose(1, 0, 2).reshape(self.length, -1)
-        return pd.DataFrame(values, index=self.dates, columns=columns)
+        return pd.DataFrame(values, index=self.dates.rename("date"), columns=columns)
 
     def iter_prices(self, kind: Bars = "close") -> Iterator[pd.DataFrame]:
         """Yield one dated frame a path, for engines that test a strategy on one history at a time.

@@ -9,21 +9,22 @@ chosen.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
 import torch
 
+from tsgan.calendars import iso
 from tsgan.checkpoint import NOWHERE, Checkpoint
 from tsgan.config import Config
 from tsgan.covariates import Inputs
 from tsgan.diagnostics import Record, from_columns, to_columns
-from tsgan.errors import DataError, TrainingWarning
+from tsgan.errors import DataError, TrainingWarning, option
 from tsgan.failures import Failure
 from tsgan.fitting import Fit, fit_laws, require_usable
 from tsgan.law import Law
+from tsgan.progress import Listener, Progress
 from tsgan.ranks import ALONE, Ranks
 from tsgan.returns import Floats
 from tsgan.selection import path_scores
@@ -35,18 +36,6 @@ _CLEAR = 1.0  # standard errors by which adversarial steps must improve the scor
 _BLOCKS = 8
 _CHOOSE, _SCORE, _KEEP = 0, 1, 2  # seeds of the stages are seed + these
 _WARM_START_UNITS = 20  # what a warm start costs, in adversarial steps; for the progress only
-
-
-class Progress(NamedTuple):
-    """How far a fit has come; done and total count adversarial steps, other work is converted to them."""
-
-    stage: str
-    done: int
-    total: int
-    record: Record | None = None
-    """Of the adversarial step that was made, if one was"""
-    half: str = ""
-    """Half of a fit: choosing, or all rows"""
 
 
 class Choice(NamedTuple):
@@ -100,7 +89,8 @@ def require_moving(prices: pd.DataFrame) -> None:
         moves = prices.index[int(np.argmax(prices.iloc[:, still[0]].to_numpy() != values[0, still[0]])) - 1]
         raise DataError(
             f"column {str(prices.columns[still[0]])!r} does not move before {moves:%Y-%m-%d}, and nothing can be "
-            f"learned from the first {_TRAIN_SHARE:.0%} of the rows; start later with --from {moves:%Y-%m-%d}"
+            f"learned from the first {_TRAIN_SHARE:.0%} of the rows; start later with "
+            f"{option('start', iso(moves))}"
         )
 
 
@@ -134,7 +124,7 @@ def choose(
     config: Config,
     seed: int,
     device: torch.device,
-    progress: Callable[[Progress], None],
+    progress: Listener,
     covariates: Inputs | None = None,
     ranks: Ranks = ALONE,
     checkpoint: Checkpoint = NOWHERE,
@@ -177,7 +167,9 @@ def choose(
     steps = kept_steps(scores)
     if config.training.steps < FEW_STEPS:
         message = f"{config.training.steps} adversarial steps are few: the model is little more than its warm start"
-        warnings.warn(f"{message}; --steps {FEW_STEPS} or more let the critic speak", TrainingWarning, stacklevel=3)
+        warnings.warn(
+            f"{message}; {option('steps', FEW_STEPS)} or more let the critic speak", TrainingWarning, stacklevel=3
+        )
     _warn_of(fit, 4)
     tracker.say("judging on later days", work)
     try:
@@ -202,7 +194,7 @@ def fit_all(
     config: Config,
     seed: int,
     device: torch.device,
-    progress: Callable[[Progress], None],
+    progress: Listener,
     covariates: Inputs | None = None,
     ranks: Ranks = ALONE,
     checkpoint: Checkpoint = NOWHERE,
@@ -259,9 +251,7 @@ def _resumed_work(checkpoint: Checkpoint) -> int:
 class _Tracker:
     """Turns the steps of one stage into the progress of the whole fit; what an interrupted run has done stays done."""
 
-    def __init__(
-        self, progress: Callable[[Progress], None], stage: str, half: str, before: int, total: int, resumed: int
-    ) -> None:
+    def __init__(self, progress: Listener, stage: str, half: str, before: int, total: int, resumed: int) -> None:
         self.progress, self.stage, self.half, self.before, self.total = progress, stage, half, before, total
         self.resumed = before + resumed
         self.say("warm start", before)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tsgan.errors import ConfigError
+from tsgan.errors import ConfigError, option
 
 Floats = NDArray[np.float64]
 
@@ -37,6 +37,6 @@ def prices_from(returns: Floats, start: Floats) -> Floats:
     if not (prices.min(initial=1.0) > 0 and prices.max(initial=1.0) < np.inf):  # also where one is no number
         raise ConfigError(
             "some path leaves the prices that a number can hold, about 1e-308 to 1e308; take a smaller length, or "
-            "returns instead of prices (--kind returns)"
+            f"returns instead of prices ({option('kind', 'returns')})"
         )
     return prices

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone
 
-from tsgan.datasets.checks import warn
+from tsgan.datasets.checks import counted, warn
 from tsgan.errors import DataError, TrainingError, TrainingWarning
 from tsgan.estimator import TSGAN, Prices
 from tsgan.jobs import results
-from tsgan.procedure import Progress
+from tsgan.progress import Progress, Shares, share_progress
 
 Failure = DataError | TrainingError
 
@@ -26,7 +26,7 @@ def fit_each(
     *,
     covariates: pd.DataFrame | None = None,
     n_jobs: int | None = None,
-    progress: Callable[[float], None] = lambda share: None,
+    progress: bool | Shares = False,
 ) -> dict[str, TSGAN]:
     """Fit one model to every ticker by itself.
 
@@ -39,7 +39,7 @@ def fit_each(
     model : what to fit, with its configuration and its seed, which is that of every fit; it stays as it is
     covariates : as in :meth:`TSGAN.fit`, the same for all tickers
     n_jobs : fits at once, -1 for one a processor; by default what ``joblib.parallel_config`` says, otherwise one
-    progress : called with the share that is done
+    progress : True shows it on stderr; a callable is called with what is done, in words and as a share
 
     Returns
     -------
@@ -71,12 +71,13 @@ def fit_each(
     each = histories(prices, model.condition_on or []) if isinstance(prices, pd.DataFrame) else prices
     fitted: dict[str, TSGAN] = {}
     failed: dict[str, Failure] = {}
-    for done, (name, result) in enumerate(fits(each, model, covariates, n_jobs), 1):
-        if isinstance(result, TSGAN):
-            fitted[name] = result
-        else:
-            failed[name] = result
-        progress(done / len(each))
+    with share_progress(progress) as report:
+        for done, (name, result) in enumerate(fits(each, model, covariates, n_jobs), 1):
+            if isinstance(result, TSGAN):
+                fitted[name] = result
+            else:
+                failed[name] = result
+            report(f"{done} of {counted(len(each), 'ticker')}", done / len(each))
     if not fitted and failed:
         raise next(iter(failed.values()))
     for name, error in failed.items():

@@ -30,6 +30,7 @@ from tsgan.evaluation.risk.estimates import (
     weight_vector,
 )
 from tsgan.jobs import results
+from tsgan.progress import Shares, share_progress
 from tsgan.returns import log_returns
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def rolling_forecasts(
     random_state: int = 0,
     *,
     n_jobs: int | None = None,
-    progress: Callable[[float], None] = lambda share: None,
+    progress: bool | Shares = False,
 ) -> pd.DataFrame:
     """Forecast VaR and expected shortfall at every date from ``start`` on, each from the prices up to its origin only.
 
@@ -92,8 +93,8 @@ def rolling_forecasts(
     n_jobs : int, optional
         Fits at once, -1 for one a processor; by default what ``joblib.parallel_config`` says, otherwise one. The
         forecasts are the same for any number and any backend.
-    progress : callable
-        Called with the share that is done.
+    progress : bool or callable
+        True shows it on stderr, a callable is called with the stage and the share of the whole that is done.
 
     Returns
     -------
@@ -124,7 +125,9 @@ def rolling_forecasts(
     if not exact:
         check_draws(n_samples, levels)
     plan = _Plan.of(model, prices, start, horizon, weights, n_samples, refit_every, train_window, random_state, n_jobs)
-    found = plan.exact(levels, progress) if exact else plan.sampled(lambda values, _: tails(values, levels), progress)
+    with share_progress(progress) as report:
+        tell = partial(report, "forecasts")
+        found = plan.exact(levels, tell) if exact else plan.sampled(lambda values, _: tails(values, levels), tell)
     several = plan.shares is None and len(plan.columns) > 1
     frame = pd.DataFrame(
         found.reshape(len(found), -1), index=plan.ends, columns=_columns(plan.columns if several else None, levels)
@@ -145,7 +148,7 @@ def rolling_pit(
     random_state: int = 0,
     *,
     n_jobs: int | None = None,
-    progress: Callable[[float], None] = lambda share: None,
+    progress: bool | Shares = False,
 ) -> pd.DataFrame:
     """Find where what came lies in its forecast law, at every date: the probability integral transform.
 
@@ -180,7 +183,9 @@ def rolling_pit(
         below, equal = ((compare(values, known[place, :, None])).sum(axis=1) for compare in (np.less, np.equal))
         return np.asarray((below + chance * (1 + equal)) / (n_samples + 1))
 
-    frame = pd.DataFrame(plan.sampled(rank, progress), index=plan.ends, columns=came.columns)
+    with share_progress(progress) as report:
+        found = plan.sampled(rank, partial(report, "forecasts"))
+    frame = pd.DataFrame(found, index=plan.ends, columns=came.columns)
     frame.attrs["failed_refits"] = plan.failures()
     return frame
 

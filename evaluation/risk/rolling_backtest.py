@@ -25,6 +25,7 @@ from tsgan.evaluation.risk.comparisons import diebold_mariano, model_confidence_
 from tsgan.evaluation.risk.estimates import Weights, realised_values, weight_vector
 from tsgan.evaluation.risk.rolling import forecast_origins, rolling_forecasts
 from tsgan.evaluation.risk.scores import fz0
+from tsgan.progress import Shares, share_progress
 
 if TYPE_CHECKING:
     from tsgan.estimator import TSGAN
@@ -128,7 +129,7 @@ def rolling_backtest(
     train_window: int = TRAIN_WINDOW,
     random_state: int = 0,
     settings: dict[str, Any] | None = None,
-    progress: Callable[[str, float], None] = lambda stage, share: None,
+    progress: bool | Shares = False,
 ) -> RollingBacktest:
     """Forecast VaR and ES at every date from ``start`` on by a model and by classical methods, and test them.
 
@@ -140,8 +141,8 @@ def rolling_backtest(
         Classical methods, of `BASELINES`.
     settings : dict, optional
         What a report should say beside the options: files, command.
-    progress : callable
-        Called with the stage and the share of the whole that is done.
+    progress : bool or callable
+        True shows it on stderr, a callable is called with the stage and the share of the whole that is done.
 
     Raises
     ------
@@ -159,30 +160,31 @@ def rolling_backtest(
     shares = None if weights is None else weight_vector(weights, known)
     methods: dict[str, TSGAN | str] = {MODEL: model, **{name: name for name in check_methods(against)}}
     forecasts: dict[str, pd.DataFrame] = {}
-    for done, (name, method) in enumerate(methods.items()):
+    with share_progress(progress) as report:
+        for done, (name, method) in enumerate(methods.items()):
 
-        def tell(share: float, name: str = name, done: int = done) -> None:
-            progress(name, (done + share) / (len(methods) + 1))
+            def tell(_: str, share: float, name: str = name, done: int = done) -> None:
+                report(name, (done + share) / (len(methods) + 1))
 
-        tell(0.0)
-        forecasts[name] = rolling_forecasts(
-            method,
-            prices,
-            start,
-            horizon,
-            levels,
-            shares,
-            n_samples=n_samples,
-            refit_every=refit_every,
-            train_window=train_window,
-            random_state=random_state,
-            progress=tell,
-        )
-    index = pd.DatetimeIndex(forecasts[MODEL].index)
-    realised = realised_values(prices, index, horizon, shares)
-    cases = [_Case(str(asset), level, horizon, realised, forecasts) for asset in realised for level in levels]
-    table = pd.DataFrame([row for case in cases for row in case.methods()])
-    tests = _tests(cases, random_state, lambda share: progress("tests", (len(methods) + share) / (len(methods) + 1)))
+            tell(name, 0.0)
+            forecasts[name] = rolling_forecasts(
+                method,
+                prices,
+                start,
+                horizon,
+                levels,
+                shares,
+                n_samples=n_samples,
+                refit_every=refit_every,
+                train_window=train_window,
+                random_state=random_state,
+                progress=tell,
+            )
+        index = pd.DatetimeIndex(forecasts[MODEL].index)
+        realised = realised_values(prices, index, horizon, shares)
+        cases = [_Case(str(asset), level, horizon, realised, forecasts) for asset in realised for level in levels]
+        table = pd.DataFrame([row for case in cases for row in case.methods()])
+        tests = _tests(cases, random_state, lambda share: report("tests", (len(methods) + share) / (len(methods) + 1)))
     seen = _seen(model, prices, index[0], horizon, refit_every)
     return RollingBacktest(
         table=table,

@@ -7,8 +7,7 @@ Sharpe ratio say how much of the best one's is selection.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pickle import PicklingError
 from typing import Any, NamedTuple, TypeAlias
@@ -28,6 +27,7 @@ from tsgan.evaluation.risk.overfitting import (
 )
 from tsgan.evaluation.tables import path_arrays, price_returns
 from tsgan.paths import Paths
+from tsgan.progress import Shares, share_progress
 
 __all__ = [
     "FIGURES",
@@ -41,7 +41,6 @@ __all__ = [
 Floats: TypeAlias = npt.NDArray[np.float64]
 Strategy: TypeAlias = "Callable[[pd.DataFrame], pd.Series[Any]]"
 """Prices, dates by assets -> simple returns a step, indexed by dates of the prices"""
-Progress: TypeAlias = Callable[[str, float], None]
 
 FIGURES = ("annual_return", "volatility", "sharpe", "max_drawdown", "var_5", "deflated_sharpe")
 """Figures of one strategy on one path, in the order of the tables; units in `StrategyDistribution`"""
@@ -118,7 +117,7 @@ def strategy_distribution(
     history: pd.DataFrame | None = None,
     periods_per_year: float | None = None,
     jobs: int | None = None,
-    progress: bool | Progress = False,
+    progress: bool | Shares = False,
 ) -> StrategyDistribution:
     """Run a strategy, or several variants of it, over all paths and over the real history.
 
@@ -141,7 +140,7 @@ def strategy_distribution(
         Processes, -1 for one a processor; by default one, or what ``joblib.parallel_config`` says. With several the
         strategy may be a lambda or a closure, but what it holds is copied to each.
     progress : bool or callable
-        True shows a bar on stderr; a callable is called with the stage and the share of it that is done.
+        True shows it on stderr, a callable is called with the stage and the share of it that is done.
 
     Returns
     -------
@@ -166,7 +165,7 @@ def strategy_distribution(
     variants, markets = _variants(strategy), _markets(paths)
     annual = _periods(periods_per_year, markets.dates)
     backtest = None if history is None else _Backtest.of(variants, _history(history, markets), annual)
-    with _reporting(progress) as report:
+    with share_progress(progress) as report:
         figures = _over_paths(variants, markets, annual, jobs, report)
     names = pd.Index(list(variants), name="variant")
     index = pd.MultiIndex.from_product([pd.Index(markets.numbers, name="path"), names])
@@ -244,7 +243,7 @@ class _Markets(NamedTuple):
 
 
 def _over_paths(
-    variants: Mapping[str, Strategy], markets: _Markets, annual: float, jobs: int | None, report: Progress
+    variants: Mapping[str, Strategy], markets: _Markets, annual: float, jobs: int | None, report: Shares
 ) -> Floats:
     """Figures on all paths, (paths, variants, figures), in their order whatever the number of processes."""
     n = len(markets.prices)
@@ -468,23 +467,6 @@ def _periods(periods_per_year: float | None, dates: pd.Index[Any]) -> float:
     if not (np.isfinite(periods_per_year) and periods_per_year > 0):
         raise ConfigError(f"periods_per_year must be a positive number such as 252, not {periods_per_year!r}")
     return float(periods_per_year)
-
-
-@contextmanager
-def _reporting(progress: bool | Progress) -> Iterator[Progress]:
-    """Yield what is called with stage and share: the caller's own, a bar on stderr, or nothing."""
-    if not isinstance(progress, bool):
-        yield progress
-        return
-    if not progress:
-        yield lambda stage, share: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress as Bar
-
-    with Bar(console=Console(stderr=True)) as bar:
-        task = bar.add_task("", total=1.0)
-        yield lambda stage, share: bar.update(task, description=stage, completed=share)
 
 
 # reference strategies -------------------------------------------------------------------------------------------------

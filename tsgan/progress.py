@@ -1,56 +1,68 @@
-"""How far a fit is, on stderr: a live line in a terminal, plain lines elsewhere."""
+"""How far the work is: told to a callable, or shown on stderr by a live line in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
-
-from tsgan.cli.console import complain
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tsgan.procedure import Progress
-
-    Reporter = Callable[[Progress], None]
+    from tsgan.diagnostics import Record
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 
 
+class Progress(NamedTuple):
+    """How far a fit has come; done and total count adversarial steps, other work is converted to them."""
+
+    stage: str
+    done: int
+    total: int
+    record: Record | None = None
+    """Of the adversarial step that was made, if one was"""
+    half: str = ""
+    """Half of a fit: choosing, or all rows"""
+
+
+Listener = Callable[[Progress], None]
+Shares = Callable[[str, float], None]
+
+
 @contextmanager
-def progress_on_stderr(*, quiet: bool) -> Iterator[Reporter | None]:
-    """Yield what a fit calls with its progress; None if nothing is to be shown."""
-    if quiet:
-        yield None
+def fit_progress(wanted: bool | Listener | None) -> Iterator[Listener]:
+    """Yield what a fit calls with its progress: the callable that was given, a line on stderr (True), or nothing."""
+    if callable(wanted):
+        yield wanted
+        return
+    if not wanted:
+        yield lambda _: None
         return
     from rich.console import Console
 
     console = Console(stderr=True)
     if console.is_terminal and not console.is_dumb_terminal:
-        with _live_line(console) as reporter:
-            yield reporter
+        with _live_line(console) as report:
+            yield report
     else:
         yield _plain_lines()
 
 
 @contextmanager
-def share_on_stderr(*, quiet: bool) -> Iterator[Callable[[str, float], None]]:
-    """Yield what an evaluation calls with its stage and the share of the whole that is done."""
-    from tsgan.procedure import Progress
-
-    with progress_on_stderr(quiet=quiet) as reporter:
-
-        def report(stage: str, share: float) -> None:
-            if reporter is not None:
-                reporter(Progress(stage, round(1000 * share), 1000))
-
-        yield report
+def share_progress(wanted: bool | Shares) -> Iterator[Shares]:
+    """Yield what other work calls with its stage and the share of the whole that is done; as :func:`fit_progress`."""
+    if callable(wanted):
+        yield wanted
+        return
+    with fit_progress(wanted) as report:
+        yield lambda stage, share: report(Progress(stage, round(1000 * share), 1000))
 
 
 @contextmanager
-def _live_line(console: Console) -> Iterator[Reporter]:
+def _live_line(console: Console) -> Iterator[Listener]:
     from rich import progress
 
     columns = (
@@ -71,7 +83,7 @@ def _live_line(console: Console) -> Iterator[Reporter]:
         yield report
 
 
-def _plain_lines() -> Reporter:
+def _plain_lines() -> Listener:
     """Return a reporter that prints a line for about every tenth of the work."""
     clock = Clock()
     last = -1
@@ -83,7 +95,7 @@ def _plain_lines() -> Reporter:
         if tenth > last:
             last = tenth
             share = f"{state.done / state.total:4.0%}"
-            complain("  ".join(filter(None, (share, state.stage, left, _losses(state)))))
+            print(*filter(None, (share, state.stage, left, _losses(state))), sep="  ", file=sys.stderr)
 
     return report
 

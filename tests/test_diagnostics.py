@@ -174,6 +174,7 @@ def test_older_files_have_fewer_values() -> None:
     assert history.choosing == [Record(1, 0.1, 0.2, -1.4, 0.5)]
     assert history.failed_choosing is None
     assert History.from_dict(json.loads(json.dumps(history.to_dict()))) == history
+    assert repr(history).startswith("History(choosing: 1 steps in 0 s, ")
     assert history.describe()["final"] == "no steps"
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.base import clone
 
 from tsgan import TSGAN, Config, ConfigError, DataError, Paths, TrainingWarning
 from tsgan.datasets import load
@@ -169,6 +170,8 @@ def test_plan_trains_nothing_and_names_everything(prices: pd.DataFrame) -> None:
     assert plan["rows"] == len(prices)
     assert plan["calendar"] == "business days"
     assert plan["periods_per_year"] == 252
+    deviation = float(np.log(prices["GARCH"]).diff().std(ddof=0)) * 252**0.5
+    assert plan["annual_volatility"] == {"GARCH": pytest.approx(deviation)}
     assert plan["parameters"]["critics"] > plan["parameters"]["generator"] > 0
 
 
@@ -212,3 +215,15 @@ def test_a_config_that_is_none_is_refused() -> None:
         TSGAN(config={"training": {"steps": 0}}).fit(prices)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="there is no setting of the training called 'step'; did you mean 'steps'"):
         Config().with_training(step=0)
+
+
+def test_a_generator_of_numpy_is_a_seed_that_moves_on(model: TSGAN, tmp_path: Path) -> None:
+    for make in (np.random.default_rng, np.random.RandomState):
+        source = make(7)
+        first, second, again = (model.sample(3, 5, random_state=rng).returns for rng in (source, source, make(7)))
+        np.testing.assert_array_equal(first, again)
+        assert not np.array_equal(first, second)
+    moved = clone(model).set_params(random_state=np.random.default_rng(7))
+    moved.__dict__ |= {name: value for name, value in vars(model).items() if name.endswith("_")}
+    moved.save(tmp_path / "model.tsgan")
+    assert TSGAN.load(tmp_path / "model.tsgan").random_state is None

@@ -62,7 +62,7 @@ def test_a_picture_has_title_units_and_legend(
     paths: Paths, real: pd.DataFrame, kind: str, beside: bool, asset: str | None
 ) -> None:
     axes = getattr(paths.plot, kind)(real if beside else None, asset)
-    assert axes.get_title(loc="left").startswith(f"{asset or 'A'}: ")
+    assert axes.get_title(loc="left").startswith("B: " if asset else "A, the first of 2 assets: ")
     assert axes.get_ylabel()
     assert axes.get_xlabel() or kind == "fan"  # dates need no name
     labels = [text.get_text() for text in axes.get_legend().get_texts()]

@@ -252,6 +252,8 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         train_end, choose_end = procedure.slices(len(prices) - 1)
         learned, inputs = _learned(table, index)
         generator, critics = build(prices.shape[1], config, 0, torch.device("cpu"), learned.blocks)
+        year = self.periods_per_year or calendar.periods_per_year
+        deviation = log_returns(prices.to_numpy()).std(axis=0) * year**0.5
         slices = {"trains": (1, train_end), "chooses": (train_end + 1, choose_end), "judges": (choose_end + 1, -1)}
         return {
             "rows": len(prices),
@@ -259,7 +261,8 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
             "covariates": {covariate.name: covariate.describe() for covariate in learned.each},
             "dates": [iso(index[0]), iso(index[-1])],
             "calendar": calendar.description,
-            "periods_per_year": self.periods_per_year or calendar.periods_per_year,
+            "periods_per_year": year,
+            "annual_volatility": dict(zip(prices.columns, deviation.tolist(), strict=True)),
             "slices": {name: [iso(index[i]) for i in ends] for name, ends in slices.items()},
             "parameters": {
                 "generator": sum(p.numel() for p in generator.parameters()),

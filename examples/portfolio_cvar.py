@@ -8,6 +8,7 @@ Needs ``pip install "tsgan[skfolio]"``. Without a file of prices: S&P 500, Nasda
 
 import sys
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from skfolio import RiskMeasure
@@ -42,3 +43,10 @@ for name, portfolio in portfolios.items():
     now, before = (np.sort(r @ portfolio.weights_) for r in (drawn, past.to_numpy()))
     shortfall = [f"{profit[: len(profit) // 20].mean():+.2%}" for profit in (now, before)]
     print(f"by {name}: {weights}; expected shortfall (5 %) in the scenarios {shortfall[0]}, in the past {shortfall[1]}")
+
+weights = pd.DataFrame({f"by {name}": portfolio.weights_ for name, portfolio in portfolios.items()}, returns.columns)
+fig, axes = plt.subplots(figsize=(8, 2.8), layout="constrained")
+weights.T.mul(100).plot.barh(ax=axes, stacked=True, color=["#0072B2", "#D55E00", "#8A8A8A"])
+axes.set(title="Weights of least ten-day expected shortfall", xlabel="%")
+axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+plt.show()

@@ -44,14 +44,15 @@ def licence(name: str) -> str:
     """Licence of a package in its own words: the expression, the classifiers, or the first line of the text."""
     meta = distribution(name).metadata
     classes = [text.split(" :: ")[-1] for text in meta.get_all("Classifier") or [] if text.startswith("License ::")]
-    return meta["License-Expression"] or ", ".join(classes) or (meta["License"] or "").strip().split("\n")[0][:60]
+    expression, text = ((meta.get_all(field) or [""])[0] for field in ("License-Expression", "License"))
+    return expression or ", ".join(classes) or text.strip().split("\n")[0][:60]
 
 
 def main() -> int:
     """Print the table; 1 if a licence is not allowed."""
     refused = 0
     for name in brought_along("tsgan"):
-        if name == "tsgan" or name.startswith("nvidia-"):  # see docs/licences.md on builds of torch for CUDA
+        if name == "tsgan" or name.startswith(("cuda-", "nvidia-")):  # see docs/licences.md on builds of torch for CUDA
             continue
         words = licence(name)
         allowed = name in EXCEPTIONS or (PERMISSIVE.search(words) and not COPYLEFT.search(words))

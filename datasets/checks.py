@@ -161,7 +161,7 @@ def _ascending(frame: pd.DataFrame) -> pd.DataFrame:
     if frame.index.is_monotonic_decreasing:
         warn("the rows came newest first; they were sorted by date")
         return frame.iloc[::-1]
-    backward = int((np.diff(frame.index.to_numpy()) < np.timedelta64(0)).sum())
+    backward = int((frame.index[1:] < frame.index[:-1]).sum())
     warn(f"the rows were not in the order of their dates ({counted(backward, 'step')} back in time); they were sorted")
     return frame.sort_index(kind="stable")
 
@@ -225,8 +225,8 @@ def require_numbers(frame: pd.DataFrame) -> None:
     others = f" ({counted(len(found), 'column')} like this in all)" if len(found) > 1 else ""
     remedy = f"choose the columns that hold prices with {_columns_option(names)}" if names else "check the table"
     raise DataError(
-        f"column {str(frame.columns[position])!r} holds {shown(value)} on {iso(frame.index[row])} (row {row + 1}), "
-        f"expected a price{others}; {_comma_hint(value)}{remedy}"
+        f"column {shown(str(frame.columns[position]))} holds {shown(value)} on {iso(frame.index[row])} "
+        f"(row {row + 1}), expected a price{others}; {_comma_hint(value)}{remedy}"
     )
 
 
@@ -313,7 +313,7 @@ def _found(frame: pd.DataFrame, bad: Bools) -> str:
     columns = [int(column) for column in np.flatnonzero(bad.any(axis=0))]
     firsts = [(column, int(np.argmax(bad[:, column]))) for column in columns]
     parts = [
-        f"column {frame.columns[column]!r} is {values[row, column]:.8g} on {iso(frame.index[row])}"
+        f"column {shown(frame.columns[column])} is {values[row, column]:.8g} on {iso(frame.index[row])}"
         + (f" (the first of {bad[:, column].sum():,})" if bad[:, column].sum() > 1 else "")
         for column, row in firsts
     ]
@@ -353,7 +353,7 @@ def _missing(present: pd.DataFrame) -> str:
     worst = str(counts.idxmax())
     others = int((counts > 0).sum()) - 1
     also = f", and {counted(others, 'other column')} miss some too" if others else ""
-    return f"column {worst!r} misses {counted(int(counts.max()), 'price')}: {_where(present[worst])}{also}"
+    return f"column {shown(worst)} misses {counted(int(counts.max()), 'price')}: {_where(present[worst])}{also}"
 
 
 def _where(present: pd.Series[Any]) -> str:
@@ -397,10 +397,10 @@ def _disjoint(present: pd.DataFrame) -> str:
     names = present.columns
     one, two = min(pairs.tolist(), key=lambda pair: pair[0] != pair[1])
     if one == two:
-        return f"column {names[one]!r} has no price in this range; leave it out or change the range"
+        return f"column {shown(names[one])} has no price in this range; leave it out or change the range"
     return (
-        f"columns {names[one]!r} ({_range(present.iloc[:, one])}) and {names[two]!r} ({_range(present.iloc[:, two])}) "
-        "have no date in common; leave one of them out"
+        f"columns {shown(names[one])} ({_range(present.iloc[:, one])}) and {shown(names[two])} "
+        f"({_range(present.iloc[:, two])}) have no date in common; leave one of them out"
     )
 
 
@@ -439,7 +439,7 @@ def _warn_forgetful(frame: pd.DataFrame) -> None:
 
 def _warn_stale(frame: pd.DataFrame) -> None:
     still = (np.diff(frame.to_numpy(), axis=0) == 0).sum(axis=0) / max(len(frame) - 1, 1)
-    stale = [f"{name!r} {share:.0%}" for name, share in zip(frame.columns, still, strict=True) if share > STALE]
+    stale = [f"{shown(name)} {share:.0%}" for name, share in zip(frame.columns, still, strict=True) if share > STALE]
     if stale:
         warn(
             f"prices that often do not move, share of zero returns: {_joined(stale)}; "
@@ -456,7 +456,7 @@ def _warn_jumps(frame: pd.DataFrame) -> None:
     days = np.diff(frame.index.to_numpy()).astype("timedelta64[s]").astype(np.float64) / 86_400
     unusual = max(5 * float(np.median(days)), 2.0)
     parts = [
-        f"{frame.columns[column]!r} {iso(frame.index[row + 1])} {returns[row, column]:+.3f}"
+        f"{shown(frame.columns[column])} {iso(frame.index[row + 1])} {returns[row, column]:+.3f}"
         + (f" (across a gap of {days[row]:.0f} days)" if days[row] > unusual else "")
         for row, column in zip(rows[largest], columns[largest], strict=True)
     ]
@@ -516,12 +516,12 @@ def _joined(parts: list[str], total: int | None = None) -> str:
 
 
 def _listed(names: Iterable[str]) -> str:
-    quoted = [repr(name) for name in names]
-    shown = 3 * LISTED
-    return ", ".join(quoted[:shown]) + (f" and {len(quoted) - shown:,} more" if len(quoted) > shown else "")
+    quoted = [shown(name) for name in names]
+    most = 3 * LISTED
+    return ", ".join(quoted[:most]) + (f" and {len(quoted) - most:,} more" if len(quoted) > most else "")
 
 
 def _columns_option(names: list[str]) -> str:
     """Return ``columns=['A', 'B']``, cut where there are many."""
-    shown = [*map(repr, names[: 2 * LISTED]), *["..."] * (len(names) > 2 * LISTED)]
-    return f"columns=[{', '.join(shown)}]"
+    listed = [*map(shown, names[: 2 * LISTED]), *["..."] * (len(names) > 2 * LISTED)]
+    return f"columns=[{', '.join(listed)}]"

@@ -433,8 +433,10 @@ def _date_position(table: pd.DataFrame) -> int:
     found = next((i for i in candidates if _holds_dates(table.iloc[:, i], labels[i])), None)
     if found is not None:
         return found
-    names = ", ".join(repr(str(name)) for name in table.columns[:10])
-    example = f", and {str(table.columns[named[0]])!r} begins with {_example(table.iloc[:, named[0]])}" if named else ""
+    names = ", ".join(shown(str(name)) for name in table.columns[:10])
+    example = (
+        f", and {shown(str(table.columns[named[0]]))} begins with {_example(table.iloc[:, named[0]])}" if named else ""
+    )
     raise DataError(
         f"no column holds dates (there are {names}{example}); expected one with ISO dates such as 2017-03-02"
     )
@@ -465,7 +467,7 @@ def _parsed(column: pd.Series[Any]) -> pd.DatetimeIndex:
     """Return the dates of a column of any type as wall-clock time."""
     if column.isna().any():
         row = int(np.argmax(column.isna().to_numpy())) + 1
-        raise DataError(f"row {row} has prices but no date in column {str(column.name)!r}; every row needs a date")
+        raise DataError(f"row {row} has prices but no date in column {shown(str(column.name))}; every row needs a date")
     if pd.api.types.is_numeric_dtype(column.dtype):
         return _from_numbers(column)
     if isinstance(column.dtype, pd.StringDtype) or isinstance(column.iloc[0], str):
@@ -479,7 +481,7 @@ def _from_numbers(column: pd.Series[Any]) -> pd.DatetimeIndex:
     if beyond.any():
         row = int(np.argmax(beyond.to_numpy()))
         raise DataError(
-            f"column {str(column.name)!r} holds {column.iloc[row]:g} (row {row + 1}), which is no date; "
+            f"column {shown(str(column.name))} holds {column.iloc[row]:g} (row {row + 1}), which is no date; "
             "write ISO dates such as 2017-03-02"
         )
     numbers = column.astype("int64")
@@ -530,14 +532,14 @@ def _strictly(text: pd.Series[str], formats: list[str]) -> pd.DatetimeIndex:
         parsed = max((pd.to_datetime(text, format=one, errors="coerce") for one in formats), key=pd.Series.count)
     except ValueError as error:  # UTC offsets behind hours alone, which ZONE leaves there
         raise DataError(
-            f"column {str(text.name)!r} mixes dates with and without UTC offset, or with several; "
+            f"column {shown(str(text.name))} mixes dates with and without UTC offset, or with several; "
             "write ISO dates such as 2017-03-02 or 2017-03-02 09:30"
         ) from error
     if parsed.isna().any():
         row = int(np.argmax(parsed.isna().to_numpy()))
         raise DataError(
-            f"column {str(text.name)!r} holds {shown(text.iloc[row])} (row {row + 1}), which is not a date like the "
-            "others; write ISO dates such as 2017-03-02"
+            f"column {shown(str(text.name))} holds {shown(text.iloc[row])} (row {row + 1}), which is not a date like "
+            "the others; write ISO dates such as 2017-03-02"
         )
     return naive_dates(pd.DatetimeIndex(parsed))
 
@@ -610,7 +612,7 @@ def _pivoted(table: pd.DataFrame, ticker: int, price: int, wanted: list[str] | N
     long = pd.DataFrame({"ticker": table.iloc[:, ticker], "price": table.iloc[:, price]})
     if long["ticker"].isna().any():
         row = int(np.argmax(long["ticker"].isna().to_numpy())) + 1
-        raise DataError(f"row {row} has no {str(table.columns[ticker])!r}; every row of a long table needs one")
+        raise DataError(f"row {row} has no {shown(str(table.columns[ticker]))}; every row of a long table needs one")
     long["ticker"] = long["ticker"].astype("str").str.strip()
     if wanted is not None:
         _require_known(wanted, list(long["ticker"].unique()))
@@ -630,7 +632,7 @@ def _without_repeats(long: pd.DataFrame) -> pd.DataFrame:
     if again.any():
         first = rows[~exact][again].iloc[0]
         raise DataError(
-            f"{first['ticker']!r} has several prices on {iso(first['date'])} "
+            f"{shown(first['ticker'])} has several prices on {iso(first['date'])} "
             f"({counted(int(again.sum()), 'such row')} in all); "
             "keep one row for each date and ticker"
         )
@@ -645,7 +647,7 @@ def _selected(table: pd.DataFrame, wanted: list[str]) -> pd.DataFrame:
     chosen = table[wanted]
     empty = [name for name in wanted if chosen[[name]].isna().all(axis=None)]
     if empty:
-        raise DataError(f"column {empty[0]!r} was asked for and holds no price at all; leave it out")
+        raise DataError(f"column {shown(empty[0])} was asked for and holds no price at all; leave it out")
     return chosen
 
 
@@ -655,6 +657,8 @@ def _require_known(wanted: list[str], available: list[str]) -> None:
         return
     folded = {name.lower(): name for name in available}
     close = difflib.get_close_matches(unknown.lower(), folded, n=1)
-    guess = f"; did you mean {folded[close[0]]!r}?" if close else "."
-    listed = ", ".join(available[:40]) + (f" and {len(available) - 40:,} more" if len(available) > 40 else "")
-    raise DataError(f"there is no column {unknown!r}{guess} Available: {listed}")
+    guess = f"; did you mean {shown(folded[close[0]])}?" if close else "."
+    listed = ", ".join(f"{name:.60}" for name in available[:40]) + (
+        f" and {len(available) - 40:,} more" if len(available) > 40 else ""
+    )
+    raise DataError(f"there is no column {shown(unknown)}{guess} Available: {listed}")

@@ -589,8 +589,8 @@ def test_a_few_steps_have_no_volatility(model: TSGAN, condition: dict[str, Any],
         ({"condition": {"regime": "calm", "volatility": 0.9}}, "the volatility of regime calm lies between 0 and"),
         ({"condition": {"regime": "stressed", "volatility": (None, 0.01)}}, "the volatility of regime stressed lies"),
         ({"condition": {"SPY": -0.1}}, "there is no condition 'SPY'"),
-        ({"condition": {"VIX": 30}}, "fit --condition-on"),
-        ({"like": PERIOD, "start": "last"}, "like= says where the paths start"),
+        ({"condition": {"VIX": 30}}, "condition_on=.* in the fit"),
+        ({"like": PERIOD, "start": "last"}, "like says where the paths start"),
     ],
 )
 def test_what_cannot_be_asked_for(model: TSGAN, options: dict[str, Any], sentence: str) -> None:
@@ -599,5 +599,5 @@ def test_what_cannot_be_asked_for(model: TSGAN, options: dict[str, Any], sentenc
 
 
 def test_like_a_period_or_from_a_history_not_both(model: TSGAN, prices: pd.DataFrame) -> None:
-    with pytest.raises(ConfigError, match="like= says where the paths start"):
+    with pytest.raises(ConfigError, match="like says where the paths start"):
         model.sample(3, LENGTH, like=PERIOD, history=prices)

@@ -24,7 +24,7 @@ def test_runs(script: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     try:
         runpy.run_path(str(script), run_name="__main__")
         assert capsys.readouterr().out
-        assert bool(plt.get_fignums()) == (script.stem not in NEEDS)
+        assert bool(plt.get_fignums()) == (script.stem != "backtest_engine")
     finally:
         plt.close("all")
 

@@ -208,7 +208,7 @@ def test_info_shows_the_regimes(files: Path, model: TSGAN) -> None:
         (("--given", "return>=0.2", "--given", "return<=0.1"), "no path can have return >= 0.2 and <= 0.1"),
         (("--given", "volatlity=0.4"), "did you mean 'volatility'?"),
         (("--given", "SPY<=-0.1"), "possible: return, drawdown, volatility, trend, regime, GARCH"),
-        (("--given", "VIX=30"), "fit --condition-on"),
+        (("--given", "VIX=30"), "with --condition-on VIX in the fit"),
         (
             ("--given", "volatility=high"),
             "volatility must be a number > 0, or (low, high), such as 0.4 for 40 % a year and 20 at most, not 'high'",
@@ -226,7 +226,7 @@ def test_info_shows_the_regimes(files: Path, model: TSGAN) -> None:
         (("--like", "gfc"), "the model knows 2015-01-01 to 2017-09-07"),
         (("--like", "crisis"), "a period is FIRST:LAST, such as 2008-09-01:2009-03-31, or a name"),
         (("--like", "2016-01-04"), "a period is FIRST:LAST"),
-        (("--like", PERIOD, "--start", "last"), "like= says where the paths start"),
+        (("--like", PERIOD, "--start", "last"), "like says where the paths start"),
     ],
 )
 def test_what_is_not_possible_is_a_sentence(files: Path, options: tuple[object, ...], sentence: str) -> None:

@@ -87,7 +87,7 @@ def test_prices_that_span_much_have_a_logarithmic_axis(real: pd.DataFrame, synth
 def test_any_asset_can_be_drawn() -> None:
     real = prices(GarchPair().simulate(1, 300, seed=4)[0])
     synthetic = after(real, GarchPair().simulate(5, 60, seed=5))
-    assert overview(real, synthetic).get_suptitle().startswith("A:")
+    assert overview(real, synthetic).get_suptitle().startswith("A, the first of 2 assets:")
     assert overview(real, synthetic, "B").get_suptitle().startswith("B:")
     with pytest.raises(DataError, match="the synthetic paths have no asset 'C'; they have 'A', 'B'"):
         overview(real, synthetic, "C")

@@ -419,7 +419,7 @@ def _day_of_month(months: Ticks, day: MonthDay) -> Ticks:
     if day.endswith("start"):
         dates = month.astype("datetime64[D]")
     else:
-        dates = (month + 1).astype("datetime64[D]") - np.timedelta64(1, "D")
+        dates = (month + np.timedelta64(1, "M")).astype("datetime64[D]") - np.timedelta64(1, "D")
     if day.startswith("business"):
         dates = np.busday_offset(dates, 0, roll="forward" if day.endswith("start") else "backward")
     return dates.view(np.int64)

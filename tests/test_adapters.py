@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from sklearn.frozen import FrozenEstimator
 
 from tsgan import TSGAN, Config, ConfigError, DataError, Paths
 from tsgan.adapters.skfolio import TSGANDistribution
@@ -18,6 +17,10 @@ from tsgan.config import TrainingConfig, WarmStartConfig
 
 CONFIG = Config(warm_start=WarmStartConfig(steps=10), training=TrainingConfig(steps=0))
 TINY = TSGAN(config=CONFIG, random_state=0, device="cpu")
+
+
+def frozen_one(estimator: Any) -> Any:
+    return pytest.importorskip("sklearn.frozen", reason="scikit-learn 1.6 has it").FrozenEstimator(estimator)
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +171,7 @@ def test_a_frozen_model_keeps_its_law_and_reads_the_state_off_the_returns(
     calm, wild = returns.iloc[-300:].copy(), returns.iloc[-300:].copy()
     calm.iloc[-60:] *= 0.1
     wild.iloc[-60:] *= 3
-    frozen = TSGANDistribution(FrozenEstimator(known), random_state=0)
+    frozen = TSGANDistribution(frozen_one(known), random_state=0)
     spread = [clone(frozen).fit(X).sample(2000).std(axis=0) for X in (calm, wild)]
     assert (spread[1] > 2 * spread[0]).all()
     assert not fits
@@ -178,7 +181,7 @@ def test_a_frozen_model_keeps_its_law_and_reads_the_state_off_the_returns(
 
 
 def test_a_frozen_model_follows_the_order_of_the_columns(known: TSGAN, returns: pd.DataFrame) -> None:
-    frozen = TSGANDistribution(FrozenEstimator(known), random_state=0)
+    frozen = TSGANDistribution(frozen_one(known), random_state=0)
     straight = clone(frozen).fit(returns).sample(50)
     np.testing.assert_allclose(clone(frozen).fit(returns[["COIN", "BOND", "STOCK"]]).sample(50), straight[:, [2, 0, 1]])
     unnamed = clone(frozen).fit(returns.to_numpy())
@@ -186,7 +189,7 @@ def test_a_frozen_model_follows_the_order_of_the_columns(known: TSGAN, returns: 
     with pytest.raises(DataError, match="the frozen model knows the assets BOND, STOCK, COIN, but X has BOND, STOCK;"):
         clone(frozen).fit(returns[["BOND", "STOCK"]])
     with pytest.raises(NotFittedError):
-        TSGANDistribution(FrozenEstimator(TSGAN())).fit(returns)
+        TSGANDistribution(frozen_one(TSGAN())).fit(returns)
 
 
 # in skfolio ------------------------------------------------------------------------------------------------------
@@ -222,7 +225,7 @@ def test_the_whole_estimator_frozen_is_not_fitted_again(
     fitted: TSGANDistribution, returns: pd.DataFrame, fits: list[int]
 ) -> None:
     prior = pytest.importorskip("skfolio.prior")
-    model = prior.SyntheticData(FrozenEstimator(fitted), n_samples=200).fit(returns.iloc[:50])
+    model = prior.SyntheticData(frozen_one(fitted), n_samples=200).fit(returns.iloc[:50])
     assert not fits
     assert np.array_equal(model.return_distribution_.returns, fitted.sample(200))
 
@@ -236,7 +239,7 @@ def test_cross_validation_fits_each_fold_unless_frozen(
     from skfolio.optimization import MeanRisk
     from skfolio.prior import SyntheticData
 
-    distribution = TSGANDistribution(FrozenEstimator(known) if frozen else TINY, random_state=1)
+    distribution = TSGANDistribution(frozen_one(known) if frozen else TINY, random_state=1)
     model = MeanRisk(
         risk_measure=skfolio.RiskMeasure.CVAR,
         prior_estimator=SyntheticData(distribution_estimator=distribution, n_samples=300),

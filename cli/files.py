@@ -36,6 +36,16 @@ def require_writable(out: Path, *, force: bool, suffixes: Sequence[str] = (), op
         raise ConfigError(f"cannot write to the folder {folder}: {error.strerror}; use {option}") from error
 
 
+def require_no_checkpoint(checkpoint: Path, *, force: bool) -> None:
+    """Raise where an interrupted fit has left work that a new one would write over."""
+    if checkpoint.exists() and not force:
+        raise ConfigError(
+            f"{checkpoint} holds what an interrupted fit has done; --resume goes on with the same command, "
+            "--force begins anew"
+        )
+    require_writable(checkpoint, force=True)
+
+
 def require_folder(out: Path) -> None:
     """Raise unless files can be written to the folder ``out``, which is made if only it is missing."""
     if out.exists() and not out.is_dir():

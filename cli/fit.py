@@ -19,6 +19,7 @@ from tsgan.cli.files import (
     read_known,
     read_real,
     require_folder,
+    require_no_checkpoint,
     require_writable,
 )
 from tsgan.config import CRITICS, PRESETS, Config
@@ -159,7 +160,7 @@ def fit(
     checkpoint = checkpoint_of(out)
     if not each:
         require_writable(out, force=force or resume)
-        require_writable(checkpoint, force=True)
+        require_no_checkpoint(checkpoint, force=force or resume or dry_run)
     if log:
         require_writable(log, force=force or resume, option="--log")
     settings = read_config(config, objective=objective, critic=critic, steps=steps)
@@ -190,6 +191,8 @@ def fit(
         plan = model.plan(table, covariates=known)
         say_json(plan) if json else say_values(plan)
         return
+    if not quiet:
+        complain(_described(table))
     begin = time.monotonic()
     if resume and not force and _is_done(out, model, table, known):
         model = TSGAN.load(out, device)
@@ -221,6 +224,14 @@ def _is_done(out: Path, model: "TSGAN", prices: "pd.DataFrame", covariates: "pd.
     except (FileNotFoundError, ModelFileError):
         return False
     return bool(found == model.plan(prices, covariates=covariates)["fingerprint"])
+
+
+def _described(table: "pd.DataFrame") -> str:
+    """Say what was read, so that another column or range than was meant shows."""
+    from tsgan.calendars import iso
+
+    names = ", ".join(table.columns[:5]) + (f" and {len(table.columns) - 5:,} more" if len(table.columns) > 5 else "")
+    return f"{names}: {counted(len(table), 'row')}, {iso(table.index[0])} to {iso(table.index[-1])}"
 
 
 @contextmanager
@@ -267,7 +278,7 @@ def _fit_each(
             complain(f"keeps {counted(len(there), 'model')} that an earlier run has written to {folder}")
     for name in each:
         require_writable(files[name], force=force)
-        require_writable(checkpoints[name], force=True)
+        require_no_checkpoint(checkpoints[name], force=force or resume)
     for name, error in failed.items():
         complain(f"{name}: {error}")
     begin, verdicts = time.monotonic(), {}

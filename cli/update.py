@@ -7,7 +7,7 @@ import typer
 
 from tsgan.cli import options
 from tsgan.cli.console import counted, say_json
-from tsgan.cli.files import checkpoint_of, goes_on, load_model, read_known, require_writable
+from tsgan.cli.files import checkpoint_of, goes_on, load_model, read_known, require_no_checkpoint, require_writable
 from tsgan.errors import ConfigError
 from tsgan.progress import fit_progress
 
@@ -57,7 +57,7 @@ def update(
     checkpoint = checkpoint_of(target)
     require_writable(target, force=force or out is None or resume)
     if refit:
-        require_writable(checkpoint, force=True)
+        require_no_checkpoint(checkpoint, force=force or resume)
 
     from tsgan.calendars import iso
     from tsgan.datasets import read_prices

@@ -20,6 +20,7 @@ from tsgan.errors import ConfigError, DataError, DataWarning, option
 __all__ = ["check_prices"]
 
 JUMP = 0.4  # |log return| from which a split is suspected; genuine crashes are as large, so nothing is ever deleted
+HUGE = 1.0  # |log return| that is hardly ever genuine: to a third, or from it
 STALE = 0.5  # share of zero returns from which a column is called stale
 MANY = 2_000  # columns of which not every pair is compared
 RETURNS = 0.2  # share of values below 0 from which a column is taken for returns; prices have one or two of them
@@ -86,7 +87,7 @@ def check_prices(
     _refuse_constant(prices)
     _warn_forgetful(prices)
     _warn_stale(prices)
-    _warn_jumps(prices)
+    warn_jumps(prices)
     _refuse_short(prices, min_rows)
     return prices
 
@@ -447,7 +448,8 @@ def _warn_stale(frame: pd.DataFrame) -> None:
         )
 
 
-def _warn_jumps(frame: pd.DataFrame) -> None:
+def warn_jumps(frame: pd.DataFrame) -> None:
+    """Warn of log returns that are as large as those of a split."""
     returns = np.diff(np.log(frame.to_numpy()), axis=0)
     rows, columns = np.nonzero(np.abs(returns) > JUMP)
     if not len(rows):
@@ -457,12 +459,14 @@ def _warn_jumps(frame: pd.DataFrame) -> None:
     unusual = max(5 * float(np.median(days)), 2.0)
     parts = [
         f"{shown(frame.columns[column])} {iso(frame.index[row + 1])} {returns[row, column]:+.3f}"
+        + (f" (times {np.exp(returns[row, column]):.3g})" if abs(returns[row, column]) > HUGE else "")
         + (f" (across a gap of {days[row]:.0f} days)" if days[row] > unusual else "")
         for row, column in zip(rows[largest], columns[largest], strict=True)
     ]
     warn(
         f"{counted(len(rows), 'log return')} beyond {JUMP:g} in size (kept): {_joined(parts, len(rows))}; "
         "an unadjusted split? or genuine"
+        + ("; if it is a split or a new unit, adjust the prices before it" if np.abs(returns).max() > HUGE else "")
     )
 
 

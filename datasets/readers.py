@@ -566,7 +566,8 @@ def _one_column_an_asset(table: pd.DataFrame, stem: str | None, wanted: list[str
     close = _bar_close(table.columns)
     if close is None or (wanted and set(wanted) <= set(table.columns)):
         return table
-    return table.iloc[:, [close]].set_axis([stem or str(table.columns[close])], axis=1)
+    name = wanted[0] if wanted and len(wanted) == 1 else stem or str(table.columns[close])
+    return table.iloc[:, [close]].set_axis([name], axis=1)
 
 
 def _first_of(names: Sequence[str], labels: list[str]) -> int | None:

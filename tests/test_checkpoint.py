@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 
 from tsgan import TSGAN, Config, ModelFileError, TrainingWarning, checkpoint, training
 from tsgan.checkpoint import Checkpoint
+from tsgan.cli.files import checkpoint_of
 from tsgan.cli.main import app
 from tsgan.progress import Progress
 from tsgan.store import read_model, write_model
@@ -309,6 +310,18 @@ def runs(project: Path, command: list[str]) -> Iterator[Callable[[str], int]]:
 
         yield run
         given.close()
+
+
+def test_what_an_interrupted_fit_has_done_is_not_written_over(prices: pd.DataFrame, tmp_path: Path) -> None:
+    data, model = tmp_path / "prices.csv", tmp_path / "model.tsgan"
+    prices.to_csv(data)
+    left = checkpoint_of(model)
+    left.write_bytes(b"hours of work")
+    done = CliRunner().invoke(app, ["fit", str(data), "--steps", "1", "--out", str(model)])
+    assert done.exit_code == 2
+    assert f"{left} holds what an interrupted fit has done; --resume goes on" in done.stderr
+    assert left.read_bytes() == b"hours of work"
+    assert not model.exists()
 
 
 def kill_again_and_again(

@@ -330,7 +330,9 @@ def test_fit_says_its_verdict_and_where_the_model_is(project: Project) -> None:
 
 
 def test_fit_shows_progress_in_plain_lines(project: Project) -> None:
-    lines = [line for line in project.fitted.err.splitlines() if not line.startswith("note: ")]
+    first, *lines = [line for line in project.fitted.err.splitlines() if not line.startswith("note: ")]
+    prices = garch_prices()
+    assert first == f"A: {len(prices)} rows, {prices.index[0]:%Y-%m-%d} to {prices.index[-1]:%Y-%m-%d}"
     shares = [int(line.split("%")[0]) for line in lines]
     assert shares[0] == 0
     assert shares == sorted(shares)

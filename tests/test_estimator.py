@@ -9,7 +9,7 @@ import pytest
 import torch
 from sklearn.base import clone
 
-from tsgan import TSGAN, Config, ConfigError, DataError, Paths, TrainingWarning
+from tsgan import TSGAN, Config, ConfigError, DataError, DataWarning, Paths, TrainingWarning
 from tsgan.datasets import load
 from tsgan.procedure import candidates, rows_needed, slices
 from tsgan.progress import Progress
@@ -227,3 +227,11 @@ def test_a_generator_of_numpy_is_a_seed_that_moves_on(model: TSGAN, tmp_path: Pa
     moved.__dict__ |= {name: value for name, value in vars(model).items() if name.endswith("_")}
     moved.save(tmp_path / "model.tsgan")
     assert TSGAN.load(tmp_path / "model.tsgan").random_state is None
+
+
+def test_a_new_unit_in_the_data_is_in_the_verdict(prices: pd.DataFrame) -> None:
+    date = prices.index[300]
+    broken = pd.concat((prices.loc[:date].iloc[:-1], prices.loc[date:] / 4))
+    with pytest.warns(DataWarning, match=r"times 0\.2"):
+        model = TSGAN(config=Config().with_training(steps=0), random_state=0).fit(broken)
+    assert [f"on {date:%Y-%m-%d}, and paths do the like" in sentence for sentence in model.verdict_].count(True) == 1

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from tsgan import TSGAN, DataError, DataWarning, Paths
 from tsgan.cli.main import app
+from tsgan.datasets import read_prices
 from tsgan.diagnostics import to_columns
 from tsgan.evaluation import rolling_forecasts
 from tsgan.procedure import Choice, fit_all
@@ -356,3 +357,15 @@ def test_command_drops_rows_with_missing_prices(folder: Path, later: pd.DataFram
     assert code == 0
     assert out.startswith("11 rows added, ")
     assert "dropped 1 of 713 rows" in err
+
+
+def test_a_seam_like_that_of_a_split_is_said(mine: TSGAN, later: pd.DataFrame) -> None:
+    with pytest.warns(DataWarning, match=r"'GARCH' .* -4\.[56]\d\d \(times 0\.0[^)]*\); .* adjust the prices before it"):
+        mine.update(later.iloc[ROWS:] / 100)
+
+
+def test_a_bar_file_of_another_name_holds_the_one_asset(mine: TSGAN, later: pd.DataFrame, tmp_path: Path) -> None:
+    bars = later.iloc[ROWS - 1 :, [0, 0, 0, 0]].set_axis(["Open", "High", "Low", "Close"], axis=1)
+    bars.to_csv(tmp_path / "week.csv")
+    mine.update(read_prices(tmp_path / "week.csv", columns=mine.columns_))
+    assert list(mine.dates_[ROWS - 1 :]) == list(later.index[ROWS - 1 :])

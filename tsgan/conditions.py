@@ -37,7 +37,7 @@ Condition: TypeAlias = Mapping[str, Any] | pd.DataFrame
 _POSSIBLE = {
     "volatility": (0.0, math.inf, "a number > 0, or (low, high), such as 0.4 for 40 % a year and 20 at most"),
     "trend": (-math.inf, math.inf, "a number, or (low, high)"),
-    "return": (-1.0, math.inf, "a number > -1, or (low, high)"),
+    "return": (-1.0, math.inf, "a number > -1, such as -0.2 for a loss of 20 %, or (low, high)"),
     "drawdown": (0.0, 1.0, "bounds between 0 and 1"),
 }
 _WILDEST = 20.0  # volatility a year that can be asked for; beyond it 40 is meant as 40 %
@@ -119,7 +119,8 @@ def parse_given(texts: Iterable[str]) -> dict[str, Any]:
         match = _GIVEN.match(text)
         if match is None:
             raise ConfigError(
-                f"--given must be NAME=VALUE, NAME<=VALUE or NAME>=VALUE, such as volatility=0.4, got {text!r:.100}"
+                f"--given must be NAME=VALUE, NAME<=VALUE or NAME>=VALUE, such as volatility=0.4, got {text!r:.100}; "
+                "quote one with < or >, which a shell takes for itself: 'return<=-0.2'"
             )
         name, sign, value = match["name"], match["sign"], _value(match["value"])
         if sign == "=":

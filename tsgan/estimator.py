@@ -26,7 +26,7 @@ from tsgan.contents import Contents, check_law, fill
 from tsgan.continuation import check_continues, new_returns
 from tsgan.covariates import Covariates, known_at
 from tsgan.datasets import check_prices
-from tsgan.datasets.checks import naive_dates
+from tsgan.datasets.checks import HUGE, naive_dates, warn_jumps
 from tsgan.device import resolve_device, threads_for
 from tsgan.errors import ConfigError, DataError, ModelFileError
 from tsgan.failures import Failure
@@ -180,7 +180,7 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
                 "seed": seed,
                 "steps": choice.steps,
                 "scores": {str(steps): score for steps, score in choice.scores.items()},
-                "verdict": [*choice.verdict, *_on_failure(failure)],
+                "verdict": [*choice.verdict, *_on_jumps(returns, dates, prices.columns), *_on_failure(failure)],
                 "training": History(choice.records, records, choice.failure, failure).to_dict(),
                 "fitted_rows": len(prices),
                 "fingerprint": fingerprint,
@@ -226,6 +226,9 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         prices = self._check_history(prices, min_rows=1)
         check_continues(prices, self.dates_, self._near_end(), self.returns_, self.law_.scaling.deviation)
         added = new_returns(prices, self.dates_, self.returns_, self.last_price_)
+        if prices.index[0] > self.dates_[-1]:  # the step onto the new rows is in no table that was checked
+            seam = [self.last_price_, prices.iloc[0].to_numpy()]
+            warn_jumps(pd.DataFrame(seam, [self.dates_[-1], prices.index[0]], self.columns_))
         returns = np.concatenate((self.returns_, added))
         dates = pd.DatetimeIndex(self.dates_.append(prices.index[-len(added) :]))
         new_inputs = self.covariates_.encode(
@@ -700,6 +703,18 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         except ValueError as error:
             raise ConfigError(f"start_date must be a date such as 2024-01-31, not {start_date!r}") from error
         return self.calendar_.after(first - pd.Timedelta(1, "us"), length)
+
+
+def _on_jumps(returns: Floats, dates: pd.DatetimeIndex, columns: pd.Index[Any]) -> list[str]:
+    """Say which step is so large that it is hardly genuine: a forgotten warning would leave worthless paths behind."""
+    step, asset = divmod(int(np.abs(returns).argmax()), returns.shape[1])
+    largest = float(returns[step, asset])
+    if abs(largest) <= HUGE:
+        return []
+    return [
+        f"{columns[asset]} came to {np.exp(largest):.3g} times its price on {iso(dates[step])}, and paths do the like; "
+        "if that is a split or a new unit, adjust the prices before it and fit again."
+    ]
 
 
 def _on_failure(failure: Failure | None) -> list[str]:

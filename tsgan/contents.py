@@ -86,7 +86,7 @@ class Contents(NamedTuple):
         # the tensor that is large in everything which the text declares; the generator checks the others
         _check_tensors(parts["generator"], {"hidden": (assets, 3 * size, config.generator.width)}, others=True)
         dates, returns, last_price = (alone[name].numpy() for name in ("dates", "returns", "last_price"))
-        ascending = bool((np.diff(dates) > 0).all()) and dates[0] >= _FIRST_DATE and dates[-1] < _END_DATE
+        ascending = bool((dates[1:] > dates[:-1]).all()) and dates[0] >= _FIRST_DATE and dates[-1] < _END_DATE
         _require(ascending, "dates must ascend, from the year 1 to 9999")
         _require(bool((np.abs(returns) <= _LARGEST_RETURN).all()), "its returns are not those of prices")
         _require(bool((last_price > 0).all()), "its last prices must be > 0")

@@ -173,7 +173,7 @@ CHANGES: dict[str, Change] = {
     "noise of one value": times("noise.scores", 0.0),
     "dates backward": lambda tensors, _: tensors.update({"dates": tensors["dates"].flip(0)}),
     "date after 9999": with_item("dates", 2**62),
-    "last date no date": lambda tensors, _: tensors["dates"][-1:].fill_(-(2**63)),  # differences of it wrap around
+    "last date no date": with_item("dates", -(2**63)),  # differences of it wrap around
     "date before Christ": lambda tensors, _: tensors.update({"dates": tensors["dates"] - 2**62}),
     "huge width": put("config", "generator", "width", 10**9),
     "endless width": put("config", "generator", "width", MANY),

@@ -77,7 +77,8 @@ def sample(
             "--like",
             metavar="PERIOD",
             autocompletion=periods,
-            help="Begin like a period of the data, 2008-09-01:2009-03-31 or a name such as lehman, as volatile as it.",
+            help="Begin like a period of the data, 2008-09-01:2009-03-31 or a name such as lehman, with its volatility "
+            "(of equal money in all assets).",
             show_default="no period",
         ),
     ] = None,
@@ -132,6 +133,7 @@ def sample(
     tsgan sample --like lehman --out crisis.csv
     """
     from tsgan.conditions import parse_given
+    from tsgan.covariates import FORETELL_NOTHING
     from tsgan.datasets import read_covariates, read_prices
     from tsgan.paths import check_suffix
     from tsgan.tablefile import write_resumable
@@ -144,6 +146,9 @@ def sample(
     date = None if start_date is None else parse_start_date(start_date)
     condition = parse_given(given or [])
     loaded = load_model(model, device)
+    for sentence in loaded.verdict_:
+        if FORETELL_NOTHING in sentence and any(name in condition for name in loaded.covariates_.names) and not quiet:
+            complain(f"note: {sentence}")
     recent = None if history is None else read_prices(history)
     if covariates is not None:
         table = read_covariates(covariates)

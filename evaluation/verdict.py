@@ -54,9 +54,10 @@ def one_step_verdict(law: Law, returns: Floats, first: int, dates: pd.DatetimeIn
         f"{name} " + " / ".join(f"{by_level[level].mean():.4f}" for level in LEVELS)
         for name, by_level in scores.items()
     )
+    together = f", all {y.shape[1]} assets together" if y.shape[1] > 1 else ""
     return [
         f"Held out: {len(y):,} steps, {iso(dates[first])} to {iso(dates[-1])}, judged by a law fitted before.",
-        f"VaR at 5 % / 1 % was breached on {' / '.join(shares)} of the steps.",
+        f"VaR at 5 % / 1 % was breached on {' / '.join(shares)} of the steps{together}.",
         f"Joint VaR/ES loss FZ0 at 5 % / 1 %, lower is better: {table}.",
         *(_comparison(scores, name) for name in _OPPONENTS.values()),
     ]

@@ -44,7 +44,7 @@ def sharpe(bars):
 
 
 prices = (read_prices(sys.argv[1]) if len(sys.argv) > 1 else load("sp500")).iloc[-1500:, :1]
-# The warm start alone, since this is to be quick, and the fit says so; without config= the critic works, for minutes.
+# The warm start alone, since this is to be quick; without config= the critic works, for minutes.
 model = TSGAN(config=Config().with_training(steps=0), random_state=0).fit(prices)
 paths = model.sample(100, length=len(prices) - 1, random_state=1)
 

@@ -27,7 +27,7 @@ else:
     prices = pd.concat([load(name) for name in ("sp500", "nasdaq", "wti")], axis=1, join="inner").loc["2010":]
 returns = prices.pct_change().iloc[1:]  # skfolio works with linear returns
 
-# The warm start alone, since this is to be quick, and the fit says so; without config= the critic works, for minutes.
+# The warm start alone, since this is to be quick; without config= the critic works, for minutes.
 model = TSGAN(config=Config().with_training(steps=0), random_state=0)
 scenarios = SyntheticData(TSGANDistribution(model, horizon=DAYS, random_state=1), n_samples=5000)
 past = prices.pct_change(DAYS).iloc[DAYS:]  # every ten days that were, overlapping

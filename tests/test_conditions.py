@@ -302,7 +302,7 @@ def test_a_text_that_is_no_condition(text: str) -> None:
     assert repr(text) in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["return<=low", "return<=-20%", "return>=-0,2", "regime<=calm"])
+@pytest.mark.parametrize("text", ["return<=low", "return<=-20%%", "return>=-0,2", "regime<=calm"])
 def test_a_bound_is_a_number(text: str) -> None:
     with pytest.raises(ConfigError, match=r"--given .* needs a number, not "):
         parse_given([text])
@@ -349,3 +349,11 @@ def test_any_text_is_parsed_or_refused(texts: list[str]) -> None:
 def test_numbers_survive_as_they_are(number: float, sign: str) -> None:
     value = parse_given([f"EURUSD=X{sign}{number!r}"])["EURUSD=X"]
     assert value == {"=": number, "<=": (None, number), ">=": (number, None)}[sign]
+
+
+def test_a_percentage_is_its_hundredth() -> None:
+    assert parse_given(["volatility=40%", "return<=-20%", "mood=5%up"]) == {
+        "volatility": 0.4,
+        "return": (None, -0.2),
+        "mood": "5%up",
+    }

@@ -264,3 +264,10 @@ def test_weights_that_fit_no_portfolio_are_refused(weights: Any, sentence: str) 
 def test_levels_come_back_as_they_were_given() -> None:
     assert check_levels([0.01, 0.05, 1e-3]) == (0.01, 0.05, 0.001)
     assert check_levels(list(np.array([0.025]))) == (0.025,)
+
+
+def test_what_is_no_paths_and_weights_in_percent_are_refused() -> None:
+    with pytest.raises(DataError, match="var_es needs the Paths that a model's sample returns, got DataFrame"):
+        var_es(pd.DataFrame())  # type: ignore[arg-type]  # wrong on purpose
+    with pytest.raises(ConfigError, match=r"a weight of 60 is 6,000 % of the portfolio's value; write shares of 1"):
+        weight_vector({"SPY": 60, "TLT": 40}, ["SPY", "TLT"])

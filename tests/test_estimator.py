@@ -1,5 +1,6 @@
 """TSGAN as users hold it: fit, sample, save, load."""
 
+import warnings
 from pathlib import Path
 from typing import Literal
 
@@ -176,7 +177,9 @@ def test_plan_trains_nothing_and_names_everything(prices: pd.DataFrame) -> None:
 
 
 def test_few_steps_are_said(prices: pd.DataFrame) -> None:
-    with pytest.warns(TrainingWarning, match="0 adversarial steps are few"):
+    with pytest.warns(TrainingWarning, match="1 adversarial steps are few"):
+        TSGAN(config=Config().with_training(steps=1), random_state=0).fit(prices)
+    with warnings.catch_warnings(action="error"):  # who asks for none knows what comes of it
         model = TSGAN(config=Config().with_training(steps=0), random_state=0).fit(prices)
     assert model.fit_["steps"] == 0
 

@@ -202,7 +202,7 @@ def test_info_shows_the_regimes(files: Path, model: TSGAN) -> None:
         (("--given", "volatility"), "--given must be NAME=VALUE, NAME<=VALUE or NAME>=VALUE"),
         (("--given", ""), "--given must be NAME=VALUE"),
         (("--given", "return<-0.2"), "--given must be NAME=VALUE"),
-        (("--given", "return<=-20%"), "<= needs a number, not '-20%'"),
+        (("--given", "return<=-20%%"), "<= needs a number, not '-20%%'"),
         (("--given", "return=0.1", "--given", "return=0.2"), "--given says return twice"),
         (("--given", "return<=0.1", "--given", "return<=0.2"), "--given says return twice"),
         (("--given", "return>=0.2", "--given", "return<=0.1"), "no path can have return >= 0.2 and <= 0.1"),

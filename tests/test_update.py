@@ -360,7 +360,7 @@ def test_command_drops_rows_with_missing_prices(folder: Path, later: pd.DataFram
 
 
 def test_a_seam_like_that_of_a_split_is_said(mine: TSGAN, later: pd.DataFrame) -> None:
-    with pytest.warns(DataWarning, match=r"'GARCH' .* -4\.[56]\d\d \(times 0\.0[^)]*\); .* adjust the prices before it"):
+    with pytest.warns(DataWarning, match=r"'GARCH' .* -4\.[56]\d\d \(times 0\.0[^)]*\); .* adjust the prices"):
         mine.update(later.iloc[ROWS:] / 100)
 
 

@@ -58,7 +58,8 @@ class Conditioning:
             )
         if self.effective_samples < 0.99 * n:
             said.append(
-                f"the {n:,} paths have common ancestors: they are worth {self.effective_samples:,.0f} independent ones"
+                f"the {n:,} paths have common ancestors: they are worth {self.effective_samples:,.0f} independent ones "
+                "(draw more where that is too few)"
             )
         return said
 

@@ -83,7 +83,8 @@ def understand(condition: Condition | None, columns: Sequence[str], covariates: 
         if name in covariates:
             if isinstance(value, tuple):
                 raise ConfigError(
-                    f"{name} is a covariate: give its value, or a list of one a step; only facts have bounds"
+                    f"{name} is a covariate: give its value, or a list of one a step; "
+                    f"only {', '.join(FACTS)} have bounds"
                 )
             given[name] = value
             continue
@@ -134,8 +135,9 @@ def parse_given(texts: Iterable[str]) -> dict[str, Any]:
 
 
 def _value(text: str) -> float | str:
+    share = text.removesuffix("%")
     try:
-        return float(text)
+        return float(share) / (100 if share != text else 1)
     except ValueError:
         return text
 

@@ -21,6 +21,7 @@ from tsgan.errors import ConfigError, DataError, ModelFileError
 from tsgan.events import FACTS
 from tsgan.returns import Floats
 
+FORETELL_NOTHING = "they foretell nothing beyond the returns themselves"  # in the verdict on them
 _KNOTS = np.array([-1.0, -0.5, 0.0, 0.5, 1.0])  # deviations from the mean at which the effect of a number may bend
 _MANY = 20  # categories; more are an identifier, or numbers read as text
 _MOST = 8  # covariates, every subset of which can be given

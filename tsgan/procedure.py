@@ -18,7 +18,7 @@ import torch
 from tsgan.calendars import iso
 from tsgan.checkpoint import NOWHERE, Checkpoint
 from tsgan.config import Config
-from tsgan.covariates import Inputs
+from tsgan.covariates import FORETELL_NOTHING, Inputs
 from tsgan.diagnostics import Record, from_columns, to_columns
 from tsgan.errors import DataError, TrainingWarning, option
 from tsgan.failures import Failure
@@ -165,7 +165,7 @@ def choose(
         steps: path_scores(law, returns[:choose_end], train_end, seed + _SCORE) for steps, law in fit.laws.items()
     }
     steps = kept_steps(scores)
-    if config.training.steps < FEW_STEPS:
+    if 0 < config.training.steps < FEW_STEPS:  # who asks for none knows what comes of it
         message = f"{config.training.steps} adversarial steps are few: the model is little more than its warm start"
         warnings.warn(
             f"{message}; {option('steps', FEW_STEPS)} or more let the critic speak", TrainingWarning, stacklevel=3
@@ -232,10 +232,10 @@ def _worth_of_covariates(law: Law, returns: Floats, covariates: Inputs, first: i
         gain = law.generator.log_density(x, states, given=given) - law.generator.log_density(x, states)
     mean, blocks = gain.mean(), torch.stack([part.mean() for part in gain.mean(1).tensor_split(_BLOCKS)])
     error = float(blocks.std() / _BLOCKS**0.5)
-    worth = "" if mean > error else ": they foretell nothing beyond the returns themselves"
+    worth = "" if mean > error else f": {FORETELL_NOTHING}"
     return (
-        f"The covariates raise the mean log score of the last {len(x):,} days by {float(mean):.4f} "
-        f"(standard error {error:.4f}){worth}."
+        f"The covariates {'raise' if mean > 0 else 'lower'} the mean log score of the last {len(x):,} days by "
+        f"{abs(float(mean)):.4f} (standard error {error:.4f}){worth}."
     )
 
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from tsgan.errors import ConfigError, DataError
+from tsgan.paths import Paths
 from tsgan.returns import log_returns
-
-if TYPE_CHECKING:
-    from tsgan.paths import Paths
 
 __all__ = [
     "Weights",
@@ -29,6 +27,7 @@ __all__ = [
 Floats: TypeAlias = npt.NDArray[np.float64]
 Weights: TypeAlias = "Mapping[str, float] | pd.Series[float] | Sequence[float] | Floats"
 """Shares of the value of a portfolio, by the names of its assets or one an asset in their order"""
+LARGEST_WEIGHT = 20.0  # 60 is meant as 60 %
 
 
 def var_es(
@@ -74,11 +73,16 @@ def var_es(
     ConfigError
         An option is not possible, or there are too few paths for a level.
     DataError
-        ``profit`` did not return one finite number a path.
+        These are no Paths, or ``profit`` did not return one finite number a path.
 
     Source: order statistics for the interval of a quantile (David and Nagaraja 2003, section 7.1); Manistre and Hancock
     (2005), Variance of the CTE estimator, North American Actuarial Journal 9, for the shortfall's.
     """
+    if not isinstance(paths, Paths):
+        raise DataError(
+            f"var_es needs the Paths that a model's sample returns, got {type(paths).__name__}: a table of prices "
+            "lacks the price before the first step"
+        )
     levels, length = check_levels(levels), paths.length
     horizon = length if horizon is None else horizon
     if isinstance(horizon, bool) or not isinstance(horizon, int | np.integer) or not 1 <= horizon <= length:
@@ -200,6 +204,11 @@ def weight_vector(weights: Weights, columns: Sequence[str]) -> Floats:
             )
     if not np.isfinite(shares).all() or not shares.any():
         raise ConfigError(f"the weights must be finite and not all 0, not {shares.tolist()}")
+    if np.abs(shares).max() > LARGEST_WEIGHT:
+        raise ConfigError(
+            f"a weight of {np.abs(shares).max():g} is {100 * np.abs(shares).max():,.0f} % of the portfolio's value; "
+            "write shares of 1, such as 0.6 for 60 %"
+        )
     return shares
 
 

@@ -435,9 +435,10 @@ def _headline(table: pd.DataFrame, copies: Copies, verdict: str) -> str:
         return copies.words
     expected = 0.05 * len(known)
     if verdict == "warn":
+        than = "no more than" if len(warned) <= expected else "more than"
         return (
-            f"No measure is beyond what chance allows, {len(warned)} of {len(known)} lie beyond their own 95 % "
-            f"quantile ({expected:.0f} would by chance)."
+            f"No measure is beyond what chance allows; {len(warned)} of {len(known)} lie beyond their own 95 % "
+            f"quantile, {than} the {expected:.0f} that chance gives."
         )
     new = ", and they are new" if copies.verdict == "pass" else ""
     return f"The paths are not told from the data by any of {len(known)} measures{new}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from tsgan import ConfigError, DataError, Paths
+from tsgan import TSGAN, ConfigError, DataError, DataWarning, Paths
 from tsgan.evaluation import var_es
 from tsgan.evaluation.forecasts import tail_of_sample
 from tsgan.evaluation.risk.estimates import check_levels, horizon_values, tails, weight_vector
@@ -271,3 +272,10 @@ def test_what_is_no_paths_and_weights_in_percent_are_refused() -> None:
         var_es(pd.DataFrame())  # type: ignore[arg-type]  # wrong on purpose
     with pytest.raises(ConfigError, match=r"a weight of 60 is 6,000 % of the portfolio's value; write shares of 1"):
         weight_vector({"SPY": 60, "TLT": 40}, ["SPY", "TLT"])
+
+
+def test_risk_of_random_days_is_said(model: TSGAN) -> None:
+    with pytest.warns(DataWarning, match="state on random days.*start='last' or history="):
+        var_es(model.sample(500, 2, random_state=0)[:400], (0.05,))
+    with warnings.catch_warnings(action="error"):
+        var_es(model.sample(500, 2, start="last", random_state=0), (0.05,))

@@ -344,7 +344,8 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
             for part in parts:
                 returns[part.first : part.first + len(part)] = part.returns
                 report("sampling", (part.first + len(part)) / n_samples)
-        return Paths(returns, part.start_price, part.dates, part.columns, part.conditioning)
+        told = part.start_price, part.dates, part.columns, part.conditioning
+        return Paths(returns, *told, random_start=part.random_start)
 
     def iter_sample(
         self,
@@ -415,7 +416,8 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
             parts = Reach(scene, length, goals, year, seed).batches(n_samples)
         else:
             parts = ((returns, None) for returns in scene.batches(n_samples, length, seed, first))
-            return self._numbered(parts, first, price, dates)
+            anywhere = start == "stationary" and history is None and like is None and not condition
+            return self._numbered(parts, first, price, dates, random_start=anywhere)
         return self._numbered(parts, 0, price, dates, first)
 
     def _numbered(
@@ -425,13 +427,16 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         price: Floats,
         dates: pd.DatetimeIndex,
         first: int = 0,
+        *,
+        random_start: bool = False,
     ) -> Iterator[Paths]:
         """Paths of returns whose first has a number, without those before another one."""
         for returns, conditioning in parts:
             wanted = returns[max(0, first - number) :]
             number += len(returns)
             if len(wanted):
-                yield Paths(wanted, price, dates, self.columns_, conditioning, number - len(wanted))
+                told = price, dates, self.columns_, conditioning, number - len(wanted)
+                yield Paths(wanted, *told, random_start=random_start)
 
     def states(self, history: Prices) -> torch.Tensor:
         """Work out the market's state after each row of a history.

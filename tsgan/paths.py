@@ -44,6 +44,7 @@ class Paths:
     columns : names of the assets
     conditioning : how the paths came to satisfy a condition, and how rare that is; None where there was none
     first : number of the first path, where these are a part of more
+    random_start : whether each begins in the market's state on a random day, as by default, instead of on a given one
 
     Examples
     --------
@@ -66,9 +67,11 @@ class Paths:
         columns: list[str],
         conditioning: Conditioning | None = None,
         first: int = 0,
+        *,
+        random_start: bool = False,
     ) -> None:
         self.returns, self.start_price, self.dates, self.columns = returns, start_price, dates, columns
-        self.conditioning, self.first = conditioning, first
+        self.conditioning, self.first, self.random_start = conditioning, first, random_start
 
     @cached_property
     def prices(self) -> Floats:
@@ -108,8 +111,7 @@ class Paths:
         start, stop, step = at.indices(len(self))
         if step != 1:
             raise ConfigError(f"paths keep their numbers only in their order, without gaps: a step of {step} has none")
-        returns = self.returns[start:stop]
-        return Paths(returns, self.start_price, self.dates, self.columns, self.conditioning, self.first + start)
+        return self._like(self.returns[start:stop], self.conditioning, self.first + start)
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
         if copy is None:  # only if need be; np.array takes None since NumPy 2
@@ -140,8 +142,7 @@ class Paths:
 
     def followed_by(self, more: Paths) -> Paths:
         """Return these paths and those that :meth:`TSGAN.iter_sample` gave after them."""
-        returns = np.concatenate((self.returns, more.returns))
-        return Paths(returns, self.start_price, self.dates, self.columns, more.conditioning, self.first)
+        return self._like(np.concatenate((self.returns, more.returns)), more.conditioning, self.first)
 
     def to_frame(self, kind: Kind = "prices") -> pd.DataFrame:
         """Return one long table: columns path (0, 1, ...), date, and one for each asset.
@@ -256,6 +257,11 @@ class Paths:
             else:
                 write_table(self, partial, path.suffix, kind)
         return len(self) * self.length
+
+    def _like(self, returns: Floats, conditioning: Conditioning | None, first: int) -> Paths:
+        """Other paths of the same start, dates and assets."""
+        told = self.start_price, self.dates, self.columns, conditioning, first
+        return Paths(returns, *told, random_start=self.random_start)
 
     def _closes(self, prices: Floats) -> pd.DataFrame:
         return pd.DataFrame(prices, index=self.dates, columns=self.columns, copy=True)

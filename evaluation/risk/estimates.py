@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from tsgan.datasets.checks import warn
 from tsgan.errors import ConfigError, DataError
 from tsgan.paths import Paths
 from tsgan.returns import log_returns
@@ -75,6 +76,11 @@ def var_es(
     DataError
         These are no Paths, or ``profit`` did not return one finite number a path.
 
+    Warns
+    -----
+    DataWarning
+        The paths begin in the market's state on random days, not on the last one or after a history.
+
     Source: order statistics for the interval of a quantile (David and Nagaraja 2003, section 7.1); Manistre and Hancock
     (2005), Variance of the CTE estimator, North American Actuarial Journal 9, for the shortfall's.
     """
@@ -82,6 +88,11 @@ def var_es(
         raise DataError(
             f"var_es needs the Paths that a model's sample returns, got {type(paths).__name__}: a table of prices "
             "lacks the price before the first step"
+        )
+    if paths.random_start:
+        warn(
+            "the paths begin in the market's state on random days, and so do these figures; for the risk from today "
+            "draw them with start='last' or history="
         )
     levels, length = check_levels(levels), paths.length
     horizon = length if horizon is None else horizon

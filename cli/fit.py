@@ -191,9 +191,8 @@ def fit(
         plan = model.plan(table, covariates=known)
         say_json(plan) if json else say_values(plan)
         return
-    if not quiet:
-        complain(_described(table))
     begin = time.monotonic()
+    read = [] if quiet else [_described(table)]
     if resume and not force and _is_done(out, model, table, known):
         model = TSGAN.load(out, device)
     else:
@@ -202,6 +201,8 @@ def fit(
             with fit_progress(not quiet) as shown, _logs(log, tensorboard, again=resume) as logs:
 
                 def progress(state: "Progress") -> None:
+                    while read:  # once the fit has begun: what it refuses is said alone
+                        complain(read.pop())
                     for listen in (shown, *logs):
                         listen(state)
 

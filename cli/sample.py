@@ -146,13 +146,14 @@ def sample(
     date = None if start_date is None else parse_start_date(start_date)
     condition = parse_given(given or [])
     loaded = load_model(model, device)
-    for sentence in loaded.verdict_:
-        if FORETELL_NOTHING in sentence and any(name in condition for name in loaded.covariates_.names) and not quiet:
-            complain(f"note: {sentence}")
     recent = None if history is None else read_prices(history)
     if covariates is not None:
         table = read_covariates(covariates)
         condition |= {name: table[name] for name in table.columns if name not in condition}
+    if not quiet and condition.keys() & set(loaded.covariates_.names):
+        for sentence in loaded.verdict_:
+            if FORETELL_NOTHING in sentence:
+                complain(f"note: {sentence}")
     wanted: dict[str, Any] = {
         "start": start.value,
         "history": recent,

@@ -27,11 +27,11 @@ from tsgan.evaluation.curves import Curves
 from tsgan.evaluation.floor import Draw, Floor, Sample, noise_floor, pseudo_histories
 from tsgan.evaluation.measures import MEASURES, Floats, needs
 from tsgan.evaluation.tables import path_arrays, price_returns
+from tsgan.progress import Shares, share_progress
 
 if TYPE_CHECKING:
     from tsgan.estimator import TSGAN
     from tsgan.paths import Paths
-from tsgan.progress import Shares, share_progress
 
 DRAWS = 300
 OWN = "synthetic"

@@ -27,7 +27,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import pandas as pd
 
-from tsgan.errors import ConfigError
+from tsgan.errors import ConfigError, option
 from tsgan.events import FACTS, Goal
 from tsgan.regimes import NAMES
 from tsgan.returns import Floats
@@ -167,7 +167,7 @@ def _fact(name: str, columns: Sequence[str], covariates: Sequence[str]) -> tuple
     raise ConfigError(
         f"there is no condition {name!r:.100}; {hint}possible: {shown}; "
         f"a fact of one asset is written {columns[0]}:return; "
-        "other data must be learned first, with condition_on=['VIX'] in the fit"
+        f"other data must be learned first, with {option('condition_on', ['VIX'])} in the fit"
     )
 
 

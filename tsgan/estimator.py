@@ -416,7 +416,7 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
             parts = Reach(scene, length, goals, year, seed).batches(n_samples)
         else:
             parts = ((returns, None) for returns in scene.batches(n_samples, length, seed, first))
-            anywhere = start == "stationary" and history is None and like is None and not condition
+            anywhere = start == "stationary" and history is None and like is None and condition is None
             return self._numbered(parts, first, price, dates, random_start=anywhere)
         return self._numbered(parts, 0, price, dates, first)
 

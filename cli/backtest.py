@@ -4,7 +4,6 @@ import re
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from decimal import Decimal, InvalidOperation
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -45,9 +44,7 @@ def backtest(
             "--start", metavar="DATE", help="First date to forecast, such as 2015-01-02.", show_default="the last 30 %"
         ),
     ] = None,
-    levels: Annotated[
-        str, typer.Option("--levels", metavar="A,B", help="Probabilities of the lower tail, such as .05,.01 or 5%,1%.")
-    ] = ".05,.025,.01",
+    levels: options.Levels = ".05,.025,.01",
     horizon: Annotated[
         int, typer.Option("--horizon", metavar="N", min=1, help="Steps from what is known to the date forecast.")
     ] = 1,
@@ -65,15 +62,7 @@ def backtest(
             show_default="2500, or all there are before --start",
         ),
     ] = None,
-    weights: Annotated[
-        str | None,
-        typer.Option(
-            "--weights",
-            metavar="A=X,B=Y",
-            help="Forecast a portfolio of such shares of its value.",
-            show_default="none",
-        ),
-    ] = None,
+    weights: options.Weights = None,
     against: Annotated[
         str | None,
         typer.Option(
@@ -125,12 +114,12 @@ def backtest(
     if page is not None:
         _require_place(page, force=force)
     _require_options(start=start, model=model, steps=steps)
-    shares = None if weights is None else parse_weights(weights)
+    shares = None if weights is None else options.parse_weights(weights)
 
     from tsgan.evaluation.risk.estimates import check_draws, check_levels, weight_vector
     from tsgan.evaluation.risk.rolling_backtest import OPPONENTS, check_methods, rolling_backtest, training_prices
 
-    wanted = check_levels(parse_levels(levels))
+    wanted = check_levels(options.parse_levels(levels))
     methods = OPPONENTS if against is None else check_methods([name.strip() for name in against.split(",")])
     if horizon > 1 or shares is not None:
         check_draws(n, wanted)
@@ -178,35 +167,6 @@ def backtest(
     if fail_on is not None and result.failed(fail_on):
         complain(f"the verdict is {result.verdict}, and --fail-on is {fail_on}")
         raise typer.Exit(1)
-
-
-def parse_levels(text: str) -> list[float]:
-    """Return ``.05,.01`` or ``5%,1%`` as numbers.
-
-    >>> parse_levels("5%, 2.5%, .01")
-    [0.05, 0.025, 0.01]
-    """
-    try:
-        parts = [part.strip() for part in text.split(",")]
-        return [float(Decimal(part.rstrip("% ")) / (100 if part.endswith("%") else 1)) for part in parts]
-    except InvalidOperation as error:
-        raise ConfigError(f"--levels must be numbers such as .05,.01 or 5%,1%, got {text!r}") from error
-
-
-def parse_weights(text: str) -> dict[str, float]:
-    """Return ``A=.6,B=.4`` as a number for each asset.
-
-    >>> parse_weights("EURUSD=X=1, SPY=-0.5")
-    {'EURUSD=X': 1.0, 'SPY': -0.5}
-    """
-    try:
-        pairs = [part.rsplit("=", 1) for part in text.split(",")]
-        weights = {name.strip(): float(share) for name, share in pairs}
-    except ValueError as error:
-        raise ConfigError(f"--weights must be shares of assets such as SPY=0.6,TLT=0.4, got {text!r}") from error
-    if len(weights) < len(pairs):
-        raise ConfigError(f"--weights names an asset twice: {text}")
-    return weights
 
 
 def _require_options(*, start: str | None, model: Path | None, steps: int | None) -> None:

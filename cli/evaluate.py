@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 REPORT = Path("report.html")
+MAX_ASSETS = 4  # whose measures are listed in full; of more only those that do not pass
 
 
 class Against(StrEnum):
@@ -129,11 +130,16 @@ def _table(measures: "pd.DataFrame") -> "Table":
     from rich.text import Text
 
     style = {"fail": "bold red", "warn": "yellow", "pass": "green"}
-    table = Table("asset", "measure", box=box.SIMPLE_HEAD)
+    listed = measures
+    if measures["asset"].nunique() > MAX_ASSETS:
+        listed = measures[measures["verdict"] != "pass"]
+    left = len(measures) - len(listed)
+    title = f"{left:,} measures that pass are left out; the report has them" if left else None
+    table = Table("asset", "measure", box=box.SIMPLE_HEAD, caption=title, caption_justify="left")
     for name in ("real", "synthetic", "distance", "chance (5-95 %)", "ratio"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict")
-    for asset, group in measures.groupby("asset", sort=False):
+    for asset, group in listed.groupby("asset", sort=False):
         for i, row in enumerate(group.to_dict("records")):
             floor = f"{_number(row['floor_low'])} to {_number(row['floor_high'])}" if row["distance"] >= 0 else "–"
             numbers = [_number(row[name]) for name in ("real", "synthetic", "distance")]

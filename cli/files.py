@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tsgan.cli.console import complain
 from tsgan.config import Config
 from tsgan.errors import ConfigError, DataError, ModelFileError
 
@@ -34,6 +35,12 @@ def require_writable(out: Path, *, force: bool, suffixes: Sequence[str] = (), op
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise ConfigError(f"cannot write to the folder {folder}: {error.strerror}; use {option}") from error
+
+
+def require_file(path: Path) -> None:
+    """Raise unless there is a file to read, before anything about what would be written."""
+    if not path.exists():
+        raise DataError(f"{path} cannot be read: there is no such file")
 
 
 def require_no_checkpoint(checkpoint: Path, *, force: bool) -> None:
@@ -97,6 +104,35 @@ def load_model(path: Path, device: str = "auto") -> TSGAN:
     from tsgan.estimator import TSGAN
 
     return TSGAN.load(path, device=device)
+
+
+def load_asked(
+    path: Path,
+    device: str,
+    history: Path | None,
+    given: Sequence[str] | None,
+    like: str | None,
+    covariates: Path | None,
+    missing: str,
+    *,
+    quiet: bool,
+) -> tuple[TSGAN, dict[str, Any]]:
+    """Load a model, and read what its paths are asked to be: keywords of ``TSGAN.sample``."""
+    from tsgan.conditions import parse_given
+    from tsgan.covariates import FORETELL_NOTHING
+    from tsgan.datasets import read_covariates, read_prices
+
+    condition = parse_given(given or [])
+    model = load_model(path, device)
+    recent = None if history is None else read_prices(history)
+    if covariates is not None:
+        table = read_covariates(covariates)
+        condition |= {name: table[name] for name in table.columns if name not in condition}
+    if not quiet and condition.keys() & set(model.covariates_.names):
+        for sentence in model.verdict_:
+            if FORETELL_NOTHING in sentence:
+                complain(f"note: {sentence}")
+    return model, {"history": recent, "condition": condition, "like": like, "missing": str(missing)}
 
 
 def read_known(prices: Path, covariates: Path | None, names: Sequence[str] | None) -> pd.DataFrame | None:

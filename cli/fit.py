@@ -18,6 +18,7 @@ from tsgan.cli.files import (
     read_each,
     read_known,
     read_real,
+    require_file,
     require_folder,
     require_no_checkpoint,
     require_writable,
@@ -156,6 +157,7 @@ def fit(
         raise ConfigError("--jobs is the number of fits at once, of which there are several with --each only")
     if each and (log or tensorboard):
         raise ConfigError("--log and --tensorboard follow one fit, and with --each there are several")
+    require_file(prices)
     out = out or Path("models" if each else "model.tsgan")
     checkpoint = checkpoint_of(out)
     if not each:

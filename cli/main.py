@@ -26,6 +26,7 @@ from tsgan.cli.evaluate import evaluate
 from tsgan.cli.fit import fit
 from tsgan.cli.info import info
 from tsgan.cli.plot import plot
+from tsgan.cli.risk import risk
 from tsgan.cli.sample import sample
 from tsgan.cli.update import update
 from tsgan.errors import TrainingError, TsganError
@@ -57,7 +58,7 @@ def _help(command: Callable[..., None]) -> str:
     return f"{text}\b\nExamples:\n{textwrap.indent(examples, '  ')}"
 
 
-for _command in (fit, update, sample, evaluate, backtest, plot, info, data, download, doctor):
+for _command in (fit, update, sample, evaluate, risk, backtest, plot, info, data, download, doctor):
     complete_metavars(_command)
     app.command(help=_help(_command))(_command)
 
@@ -84,6 +85,7 @@ def tsgan(
     tsgan fit prices.csv                       writes model.tsgan
     tsgan sample --n 1000 --out synth.csv      1,000 paths of 252 steps
     tsgan evaluate prices.csv synth.csv        real beside synthetic
+    tsgan risk --horizon 10                    VaR and ES of the next ten steps
     tsgan backtest prices.csv                  VaR and ES of every date, put on trial
     tsgan update model.tsgan prices.csv        new rows, without a new fit
     """

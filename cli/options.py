@@ -5,14 +5,16 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from tsgan.cli.completion import GIVEN, one_of, periods
 from tsgan.config import TrainingConfig
-from tsgan.errors import TsganWarning
+from tsgan.errors import ConfigError, TsganWarning
 
 
 class Missing(StrEnum):
@@ -20,6 +22,14 @@ class Missing(StrEnum):
 
     ERROR = "error"
     DROP = "drop"
+
+
+class MissingCovariates(StrEnum):
+    """What to do about covariates that are not given."""
+
+    IGNORE = "ignore"
+    HISTORY = "history"
+    ERROR = "error"
 
 
 class FailOn(StrEnum):
@@ -97,6 +107,52 @@ To = Annotated[
     str | None,
     typer.Option("--to", metavar="DATE", help="Last date to use, included.", show_default="last"),
 ]
+Model = Annotated[Path, typer.Option("--model", metavar="FILE", help="The model file.")]
+History = Annotated[
+    Path | None,
+    typer.Option("--history", metavar="PRICES", help="Prices at whose end the paths begin instead."),
+]
+Given = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--given",
+        metavar="NAME=X|NAME<=X|NAME>=X",
+        autocompletion=one_of(GIVEN),
+        help="What paths satisfy; repeatable: volatility, trend, return, drawdown, regime, a covariate.",
+        show_default="nothing",
+    ),
+]
+Like = Annotated[
+    str | None,
+    typer.Option(
+        "--like",
+        metavar="PERIOD",
+        autocompletion=periods,
+        help="Begin like a period of the data, 2008-09-01:2009-03-31 or a name such as lehman, with its volatility "
+        "(of equal money in all assets).",
+        show_default="no period",
+    ),
+]
+Ahead = Annotated[
+    Path | None,
+    typer.Option("--covariates", metavar="FILE", help="Covariates over the dates of the paths, a column each."),
+]
+NotAhead = Annotated[
+    MissingCovariates,
+    typer.Option("--missing", help="Covariates not given: average over them, follow their own history, or refuse."),
+]
+Levels = Annotated[
+    str, typer.Option("--levels", metavar="A,B", help="Probabilities of the lower tail, such as .05,.01 or 5%,1%.")
+]
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        "--weights",
+        metavar="A=X,B=Y",
+        help="Of a portfolio with such shares of its value in each asset.",
+        show_default="each asset alone",
+    ),
+]
 Steps = Annotated[
     int | None,
     typer.Option(
@@ -135,3 +191,32 @@ Quiet = Annotated[
     typer.Option("--quiet", "-q", callback=_silence_notes, help="Print nothing but errors (and what --json asks for)."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object, for programs.")]
+
+
+def parse_levels(text: str) -> list[float]:
+    """Return ``.05,.01`` or ``5%,1%`` as numbers.
+
+    >>> parse_levels("5%, 2.5%, .01")
+    [0.05, 0.025, 0.01]
+    """
+    try:
+        parts = [part.strip() for part in text.split(",")]
+        return [float(Decimal(part.rstrip("% ")) / (100 if part.endswith("%") else 1)) for part in parts]
+    except InvalidOperation as error:
+        raise ConfigError(f"--levels must be numbers such as .05,.01 or 5%,1%, got {text!r}") from error
+
+
+def parse_weights(text: str) -> dict[str, float]:
+    """Return ``A=.6,B=.4`` as a number for each asset.
+
+    >>> parse_weights("EURUSD=X=1, SPY=-0.5")
+    {'EURUSD=X': 1.0, 'SPY': -0.5}
+    """
+    try:
+        pairs = [part.rsplit("=", 1) for part in text.split(",")]
+        weights = {name.strip(): float(share) for name, share in pairs}
+    except ValueError as error:
+        raise ConfigError(f"--weights must be shares of assets such as SPY=0.6,TLT=0.4, got {text!r}") from error
+    if len(weights) < len(pairs):
+        raise ConfigError(f"--weights names an asset twice: {text}")
+    return weights

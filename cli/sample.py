@@ -4,7 +4,6 @@ import sys
 from dataclasses import asdict
 from datetime import datetime
 from enum import StrEnum
-from functools import partial
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -13,9 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tsgan.cli import options
-from tsgan.cli.completion import GIVEN, one_of, periods
 from tsgan.cli.console import complain, counted, say_json
-from tsgan.cli.files import load_model, require_writable
+from tsgan.cli.files import load_asked, require_writable
 from tsgan.errors import ConfigError
 from tsgan.progress import share_progress
 
@@ -39,16 +37,8 @@ class Kind(StrEnum):
     RETURNS = "returns"
 
 
-class MissingCovariates(StrEnum):
-    """What to do about covariates that are not given."""
-
-    IGNORE = "ignore"
-    HISTORY = "history"
-    ERROR = "error"
-
-
 def sample(
-    model: Annotated[Path, typer.Option("--model", metavar="FILE", help="The model file.")] = Path("model.tsgan"),
+    model: options.Model = Path("model.tsgan"),
     n: Annotated[int, typer.Option("--n", metavar="N", min=1, help="Number of paths.")] = 1000,
     length: Annotated[int, typer.Option("--length", metavar="STEPS", min=1, help="Length of a path in steps.")] = 252,
     out: Annotated[
@@ -57,39 +47,11 @@ def sample(
     start: Annotated[
         Start, typer.Option("--start", help="Begin in the state of a random training date each, or of the last one.")
     ] = Start.STATIONARY,
-    history: Annotated[
-        Path | None,
-        typer.Option("--history", metavar="PRICES", help="Prices at whose end the paths begin instead."),
-    ] = None,
-    given: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--given",
-            metavar="NAME=X|NAME<=X|NAME>=X",
-            autocompletion=one_of(GIVEN),
-            help="What paths satisfy; repeatable: volatility, trend, return, drawdown, regime, a covariate.",
-            show_default="nothing",
-        ),
-    ] = None,
-    like: Annotated[
-        str | None,
-        typer.Option(
-            "--like",
-            metavar="PERIOD",
-            autocompletion=periods,
-            help="Begin like a period of the data, 2008-09-01:2009-03-31 or a name such as lehman, with its volatility "
-            "(of equal money in all assets).",
-            show_default="no period",
-        ),
-    ] = None,
-    covariates: Annotated[
-        Path | None,
-        typer.Option("--covariates", metavar="FILE", help="Covariates over the dates of the paths, a column each."),
-    ] = None,
-    missing: Annotated[
-        MissingCovariates,
-        typer.Option("--missing", help="Covariates not given: average over them, follow their own history, or refuse."),
-    ] = MissingCovariates.IGNORE,
+    history: options.History = None,
+    given: options.Given = None,
+    like: options.Like = None,
+    covariates: options.Ahead = None,
+    missing: options.NotAhead = options.MissingCovariates.IGNORE,
     start_price: Annotated[
         str | None,
         typer.Option(
@@ -132,9 +94,6 @@ def sample(
     tsgan sample --given volatility=0.4 --given "return<=-0.2" --out crash.csv
     tsgan sample --like lehman --out crisis.csv
     """
-    from tsgan.conditions import parse_given
-    from tsgan.covariates import FORETELL_NOTHING
-    from tsgan.datasets import read_covariates, read_prices
     from tsgan.paths import check_suffix
     from tsgan.tablefile import write_resumable
 
@@ -144,34 +103,17 @@ def sample(
     require_writable(out, force=force)
     price = None if start_price is None else parse_start_price(start_price)
     date = None if start_date is None else parse_start_date(start_date)
-    condition = parse_given(given or [])
-    loaded = load_model(model, device)
-    recent = None if history is None else read_prices(history)
-    if covariates is not None:
-        table = read_covariates(covariates)
-        condition |= {name: table[name] for name in table.columns if name not in condition}
-    if not quiet and condition.keys() & set(loaded.covariates_.names):
-        for sentence in loaded.verdict_:
-            if FORETELL_NOTHING in sentence:
-                complain(f"note: {sentence}")
-    wanted: dict[str, Any] = {
+    loaded, asked = load_asked(model, device, history, given, like, covariates, missing, quiet=quiet)
+    wanted = {
+        **asked,
         "start": start.value,
-        "history": recent,
-        "condition": condition,
-        "like": like,
-        "missing": missing.value,
         "start_price": price,
         "start_date": date,
         "random_state": seed,
     }
-    if out.suffix == ".npz":
-        paths = loaded.sample(n, length, **wanted)
-        paths.save(out, kind.value)
-        met = paths.conditioning
-    else:
-        read = [path and sha256(path.read_bytes()).hexdigest() for path in (model, history, covariates)]
-        said = (n, length, start, given, like, missing, price, date, seed, device, kind)
-        draw = partial(loaded.iter_sample, n, length, **wanted)
+    read = [path and sha256(path.read_bytes()).hexdigest() for path in (model, history, covariates)]
+    said = (n, length, start, given, like, missing, price, date, seed, device, kind)
+    with share_progress(not quiet and not json and sys.stderr.isatty()) as progress:
 
         def begin(first: int) -> "Iterator[Paths]":
             if resume and not quiet:
@@ -180,9 +122,13 @@ def sample(
                     if first
                     else "starts anew: no run with these options was interrupted"
                 )
-            return draw(first=first)
+            return loaded.iter_sample(n, length, **wanted, first=first, progress=progress)
 
-        with share_progress(not quiet and not json and sys.stderr.isatty()) as progress:
+        if out.suffix == ".npz":
+            paths = loaded.sample(n, length, **wanted, progress=progress)
+            paths.save(out, kind.value)
+            met = paths.conditioning
+        else:
             met = write_resumable(
                 begin,
                 out,

@@ -349,11 +349,11 @@ def _complete(frame: pd.DataFrame, missing: str) -> pd.DataFrame:
 
 
 def _missing(present: pd.DataFrame) -> str:
-    """Return which column misses most prices, how many and where."""
-    counts = (~present).sum()
-    worst = str(counts.idxmax())
-    others = int((counts > 0).sum()) - 1
-    also = f", and {counted(others, 'other column')} miss some too" if others else ""
+    """Return which column misses most prices, how many and where, and which others miss some."""
+    counts = (~present).sum().sort_values(ascending=False, kind="stable")
+    counts = counts[counts > 0]
+    worst, *others = (str(name) for name in counts.index)
+    also = f"; {_joined([f'{shown(name)} misses {counts[name]:,}' for name in others])}" if others else ""
     return f"column {shown(worst)} misses {counted(int(counts.max()), 'price')}: {_where(present[worst])}{also}"
 
 
@@ -380,6 +380,9 @@ def _missing_remedy(present: pd.DataFrame, complete: Bools) -> str:
     dates = present.index
     rows = counted(int(complete.sum()), "row")
     kept = f"{option('missing', 'drop')} (keeps {rows}, {iso(dates[first])} to {iso(dates[last])})"
+    whole = [str(name) for name in present.columns[present.all()]]
+    if whole:
+        kept += f", or {_columns_option(whole)} (keeps all {len(dates):,} rows, from {iso(dates[0])})"
     if not complete[first : last + 1].all():
         return f"use {kept}"
     options = [option("start", iso(dates[first]))] if first else []

@@ -16,6 +16,7 @@ from typing import Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from tsgan.config import check_whole
 from tsgan.datasets.checks import warn
@@ -332,7 +333,7 @@ class FilteredSimulation:
         return _scaled(self.margins, history, levels, filtered=True)
 
 
-def fit_baselines(returns: npt.ArrayLike, names: Sequence[str] | None = None) -> dict[str, Baseline]:
+def fit_baselines(returns: npt.ArrayLike | pd.DataFrame, names: Sequence[str] | None = None) -> dict[str, Baseline]:
     r"""Fit the classical generators to returns.
 
     The margins of a volatility model are fitted once and shared by the parametric and the filtered version. Where a
@@ -341,8 +342,8 @@ def fit_baselines(returns: npt.ArrayLike, names: Sequence[str] | None = None) ->
 
     Parameters
     ----------
-    returns : array (time, assets)
-        Log returns a step, at least 50 rows.
+    returns : array or DataFrame (time, assets)
+        Log returns a step, at least 50 rows; notes name the columns of a frame.
     names : sequence of str, optional
         Which of `BASELINES`; all by default.
 
@@ -368,7 +369,9 @@ def fit_baselines(returns: npt.ArrayLike, names: Sequence[str] | None = None) ->
     unknown = sorted(set(names or ()) - set(BASELINES))
     if unknown:
         raise DataError(f"there is no baseline {', '.join(map(repr, unknown))}; there are {', '.join(BASELINES)}")
-    fits = _Fits(y)
+    named = returns.columns if isinstance(returns, pd.DataFrame) else (f"column {i + 1}" for i in range(y.shape[1]))
+    labels = [str(name) for name in named]
+    fits = _Fits(y, labels)
     return {name: make(name, fits) for name, make in _MAKERS.items() if names is None or name in names}
 
 
@@ -417,8 +420,8 @@ def fixed_forecasts(
 class _Fits:
     """Training returns (time, assets), and the margins fitted to them, each once."""
 
-    def __init__(self, returns: Floats) -> None:
-        self.returns = returns
+    def __init__(self, returns: Floats, labels: list[str]) -> None:
+        self.returns, self.labels = returns, labels
         self._known: dict[str, tuple[Margin, ...]] = {}
 
     def margins(self, model: str) -> tuple[Margin, ...]:
@@ -433,7 +436,7 @@ class _Fits:
             return margin
         simpler = "GARCH-normal" if model != "GARCH-normal" else "a constant volatility"
         warn(
-            f"{model} did not converge on the {len(y):,} returns of column {asset + 1}; {simpler} takes its place",
+            f"{model} did not converge on the {len(y):,} returns of {self.labels[asset]}; {simpler} takes its place",
             FitWarning,
         )
         return constant_volatility(y) if model == "GARCH-normal" else self.margins("GARCH-normal")[asset]
@@ -461,7 +464,7 @@ def _stationary_bootstrap(name: str, fits: _Fits) -> Baseline:
 
 def _parametric(name: str, fits: _Fits) -> Baseline:
     margins = fits.margins(name)
-    _warn_of_explosion(name, margins, filtered=False)
+    _warn_of_explosion(name, margins, fits.labels, filtered=False)
     tables = tuple(margin.quantiles() for margin in margins)
     scores = [margin.scores(table) for margin, table in zip(margins, tables, strict=True)]
     return GarchModel(name, margins, np.atleast_2d(np.corrcoef(scores)), tables)
@@ -469,7 +472,7 @@ def _parametric(name: str, fits: _Fits) -> Baseline:
 
 def _filtered(name: str, fits: _Fits) -> Baseline:
     margins = tuple(_standardised(margin) for margin in fits.margins(name.removeprefix("FHS ")))
-    _warn_of_explosion(name, margins, filtered=True)
+    _warn_of_explosion(name, margins, fits.labels, filtered=True)
     return FilteredSimulation(name, margins)
 
 
@@ -491,12 +494,12 @@ _MAKERS: dict[str, Callable[[str, _Fits], Baseline]] = {
 BASELINES: tuple[str, ...] = tuple(_MAKERS)
 
 
-def _warn_of_explosion(name: str, margins: tuple[Margin, ...], filtered: bool) -> None:
-    for column, margin in enumerate(margins, 1):
+def _warn_of_explosion(name: str, margins: tuple[Margin, ...], labels: list[str], filtered: bool) -> None:
+    for label, margin in zip(labels, margins, strict=True):
         persistence = margin.persistence(filtered)
         if persistence > 1 - 1e-6:  # where the optimiser stops at its bound
             warn(
-                f"the variance of {name} fitted to column {column} does not return to a mean (persistence "
+                f"the variance of {name} fitted to {label} does not return to a mean (persistence "
                 f"{persistence:.4f}); paths start from fitted variances, long ones may drift away from them"
             )
 

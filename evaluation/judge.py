@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 DRAWS = 300
 OWN = "synthetic"
 _CERTAIN = 0.99  # a true replicate passes so often
+_CHANCE = 0.05  # of the measures lie beyond their own 95 % quantile by chance
 _WORST = {"not computable": -1, "pass": 0, "warn": 1, "fail": 2}
 _CANDIDATE_RETURNS = 10  # times the history's: returns of a control or a classical method
 
@@ -167,7 +168,7 @@ def evaluate(
         report("measures", 0.6)
         own = judge.scores(synthetic)
         copies = copy_guard(history, synthetic, seed)
-        candidates = _Candidates(history, synthetic.shape, seed)
+        candidates = _Candidates(history, assets, synthetic.shape[1], seed)
         report("controls", 0.7)
         controls = _controls(judge, candidates, history, seed)
         ranking, best = None, None
@@ -200,7 +201,7 @@ def evaluate(
         table=table,
         verdict=verdict,
         headline=_headline(table, copies, verdict),
-        reasons=_reasons(controls, copies, ranking),
+        reasons=[*_reasons(controls, copies, ranking), _use(table, copies)],
         controls=controls,
         copies=copies.to_dict(),
         ranking=ranking,
@@ -294,16 +295,16 @@ class Judge(NamedTuple):
 class _Candidates:
     """Paths of other generators, enough of them to know their law."""
 
-    def __init__(self, history: Floats, shape: tuple[int, ...], seed: int) -> None:
-        self.history, self.length, self.seed = history, shape[1], seed
-        self.paths = int(np.clip(np.ceil(_CANDIDATE_RETURNS * len(history) / self.length), 20, 1000))
+    def __init__(self, history: Floats, assets: list[str], length: int, seed: int) -> None:
+        self.history, self.assets, self.length, self.seed = history, assets, length, seed
+        self.paths = int(np.clip(np.ceil(_CANDIDATE_RETURNS * len(history) / length), 20, 1000))
 
     def controls(self) -> list[tuple[str, Floats]]:
         rng = np.random.default_rng((self.seed, 6))
         return [(name, draw(self.history, self.paths, self.length, rng)) for name, draw in CONTROLS.items()]
 
     def baselines(self) -> dict[str, Floats]:
-        fitted = fit_baselines(self.history)
+        fitted = fit_baselines(pd.DataFrame(self.history, columns=self.assets))
         return {name: baseline.sample(self.paths, self.length, self.seed) for name, baseline in fitted.items()}
 
 
@@ -417,7 +418,7 @@ def _words(row: dict[str, Any]) -> str:
         return f"{numbers}: further away than 95 of 100 independent samples."
     if row["distance"] < row["floor_low"]:
         return f"{numbers}: nearer than 95 of 100 independent samples; look at the copy guard."
-    return f"{numbers}: within chance."
+    return f"{numbers}, a distance of {row['distance']:.2g}: within chance, which reaches {row['floor_high']:.2g}."
 
 
 def _headline(table: pd.DataFrame, copies: Copies, verdict: str) -> str:
@@ -433,7 +434,7 @@ def _headline(table: pd.DataFrame, copies: Copies, verdict: str) -> str:
         )
     if copies.verdict == "fail":
         return copies.words
-    expected = 0.05 * len(known)
+    expected = _CHANCE * len(known)
     if verdict == "warn":
         than = "no more than" if len(warned) <= expected else "more than"
         return (
@@ -465,6 +466,24 @@ def _reasons(controls: pd.DataFrame, copies: Copies, ranking: pd.DataFrame | Non
                 f"{int(own['rank'])}. with {own['pooled_ratio']:.2f}."
             )
     return sentences
+
+
+def _use(table: pd.DataFrame, copies: Copies) -> str:
+    """What the verdict means for who wants to work with the paths."""
+    by_verdict = {verdict: rows["fact"].value_counts() for verdict, rows in table.groupby("verdict")}
+    failed, warned, passed = (by_verdict.get(verdict, pd.Series(dtype=int)) for verdict in ("fail", "warn", "pass"))
+    if not (len(failed) or len(warned) or len(passed)):
+        return "May they be used? Nothing is known that speaks for it."
+    if copies.verdict == "fail":
+        return "May they be used? As resampled history, not as new data."
+    if len(failed):
+        return f"May they be used? Not where these matter: {', '.join(failed.index)}."
+    if warned.sum() > _CHANCE * (warned.sum() + passed.sum()):
+        return f"May they be used? With care where these matter: {', '.join(warned.index)}."
+    return (
+        "May they be used? Yes, for what the measures cover, such as strategies and stress tests; whether forecasts of "
+        "VaR are right is for a backtest to say."
+    )
 
 
 def _require_assets(model: TSGAN | None, assets: list[str]) -> None:

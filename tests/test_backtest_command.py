@@ -14,8 +14,8 @@ import pytest
 from typer.testing import CliRunner
 
 from tsgan import TSGAN, Config, ConfigError, TrainingError
-from tsgan.cli.backtest import parse_levels, parse_weights
 from tsgan.cli.main import app
+from tsgan.cli.options import parse_levels, parse_weights
 from tsgan.datasets.processes import Garch, prices
 from tsgan.evaluation import BASELINES
 from tsgan.evaluation.risk.rolling_backtest import OPPONENTS

@@ -34,7 +34,7 @@ from tsgan.errors import ConfigError, DataWarning, TrainingError
 from tsgan.files import atomic_path
 from tsgan.progress import Progress
 
-COMMANDS = ("fit", "update", "sample", "evaluate", "backtest", "plot", "info", "data", "download", "doctor")
+COMMANDS = ("fit", "update", "sample", "evaluate", "risk", "backtest", "plot", "info", "data", "download", "doctor")
 REGIMES = ("calm", "normal", "stressed")
 ROWS = 700
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from tsgan import TSGAN, Config, ConfigError, DataError, DataWarning, ModelFileError
 from tsgan.cli.main import app
-from tsgan.covariates import Covariate, Covariates, Inputs, known_at
+from tsgan.covariates import FORETELL_NOTHING, Covariate, Covariates, Inputs, known_at
 from tsgan.datasets import read_covariates
 from tsgan.evaluation import rolling_forecasts
 from tsgan.fitting import fit_laws
@@ -316,6 +316,13 @@ def test_the_command_line_fits_and_samples_with_them(tmp_path: Path) -> None:
     ):
         result = run.invoke(app, [*sample, *more])
         assert result.exit_code == 0, result.output
+    fitted = TSGAN.load(model)
+    fitted.fit_["verdict"] = [f"The mood is worth -0.0021: {FORETELL_NOTHING}."]
+    fitted.save(model)
+    for more in (["--given", "mood=loud"], ["--covariates", str(moods)]):
+        assert f"note: The mood is worth -0.0021: {FORETELL_NOTHING}." in run.invoke(app, [*sample, *more]).stderr
+    assert "note: The mood" not in run.invoke(app, sample).stderr
+    assert run.invoke(app, [*sample, "--given", "mood=loud", "--quiet"]).output == ""
     result = run.invoke(app, [*sample, "--given", "mood=sad"])
     assert result.exit_code == 2
     assert "one of loud, quiet" in result.output

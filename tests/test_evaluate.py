@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from tsgan import TSGAN, DataError
+from tsgan.cli.evaluate import _table
 from tsgan.datasets.processes import Garch, prices
 from tsgan.evaluation import evaluate
 from tsgan.evaluation.controls import CONTROLS
@@ -160,6 +161,9 @@ def test_evaluation_of_a_replicate_and_of_a_wrong_law(real: pd.DataFrame) -> Non
     assert bad.ranking.iloc[-1]["name"] == "synthetic"
     assert "synthetic" in set(good.ranking["name"][:8])  # models fitted to this very history may come before
     assert any("is best of 11" in sentence for sentence in bad.reasons)
+    assert bad.reasons[-1].startswith("May they be used? Not where these matter: ")
+    assert "tail risk" in bad.reasons[-1]
+    assert good.reasons[-1].startswith(("May they be used? Yes", "May they be used? With care"))
     assert set(bad.table["baseline"]) > {"stationary bootstrap"}
     again = evaluate(real, long_table(real, mild(60, 200, 12)), draws=60)
     pd.testing.assert_frame_equal(
@@ -199,6 +203,19 @@ def test_an_evaluation_without_power_says_so(real: pd.DataFrame) -> None:
     assert any("negative controls fail. Not caught" in sentence for sentence in few.reasons)
 
 
+def test_what_a_verdict_means_for_who_wants_to_use_the_paths(real: pd.DataFrame) -> None:
+    history = np.diff(np.log(real.to_numpy()), axis=0)
+    copied = evaluate(
+        real, long_table(real, CONTROLS["exact copy"](history, 20, 150, np.random.default_rng(0))), draws=20
+    )
+    assert copied.reasons[-1] == "May they be used? As resampled history, not as new data."
+    nothing = evaluate(real, long_table(real, np.zeros((3, 150, 1))), draws=20)
+    assert nothing.reasons[-1] == "May they be used? Nothing is known that speaks for it."
+    replicate = evaluate(real, long_table(real, mild(60, 200, 12)), draws=60)
+    row = replicate.table[replicate.table["verdict"] == "pass"].iloc[0]
+    assert f"within chance, which reaches {row['floor_high']:.2g}" in row["words"]
+
+
 def test_assets_that_the_prices_do_not_have_are_named(real: pd.DataFrame) -> None:
     other = long_table(real, mild(3, 150, 15)).rename(columns={real.columns[0]: "GOLD"})
     with pytest.raises(DataError, match="no column GOLD"):
@@ -226,3 +243,14 @@ def test_several_assets_are_judged_together(real: pd.DataFrame) -> None:
     table = evaluate(two, apart, draws=40).table.set_index(["asset", "measure"])
     assert table.loc[("all", "correlation"), "verdict"] == "fail"
     assert {"A", "B", "all"} == set(table.index.get_level_values("asset"))
+
+
+def test_of_many_assets_the_terminal_lists_what_does_not_pass(real: pd.DataFrame) -> None:
+    result = evaluate(real, long_table(real, 3 * mild(60, 200, 12)), draws=20)
+    few = pd.concat([result.table.assign(asset=str(i)) for i in range(4)])
+    many = pd.concat([result.table.assign(asset=str(i)) for i in range(5)])
+    passed = int((many["verdict"] == "pass").sum())
+    assert _table(few).row_count == len(few)
+    assert _table(many).row_count == len(many) - passed > 0
+    assert _table(few).caption is None
+    assert _table(many).caption == f"{passed:,} measures that pass are left out; the report has them"

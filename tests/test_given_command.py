@@ -170,6 +170,20 @@ def test_so_are_common_ancestors(files: Path) -> None:
     assert f"the {N} paths have common ancestors: they are worth" in out.splitlines()[1]
 
 
+def test_a_search_tells_how_far_it_is(model: TSGAN) -> None:
+    told: list[tuple[str, float]] = []
+    model.sample(10, LENGTH, condition={"return": (None, -0.15)}, random_state=1, progress=lambda *at: told.append(at))
+    stages = [stage for stage, _ in told]
+    assert stages[0] == stages[-1] == "sampling"
+    levels = [int(stage.split()[-1].replace(",", "")) for stage in stages if stage.startswith("searching")]
+    assert levels[0] == 2
+    assert levels == sorted(levels)
+    assert levels[-1] > 100
+    told.clear()
+    model.sample(10, LENGTH, condition={"return": (None, 0.0)}, random_state=1, progress=lambda *at: told.append(at))
+    assert ("waiting for such paths", 1.0) in told
+
+
 def test_a_value_is_not_rare_or_common(files: Path) -> None:
     code, out, err = sample(files, "--given", "volatility=0.15")
     assert (code, err) == (0, "")

@@ -769,7 +769,8 @@ def test_missing_prices_are_located_and_every_remedy_works(values: list[float], 
 def test_the_column_that_misses_most_is_named() -> None:
     frame = prices("A,B,C").assign(B=[NAN, 1, 1.1, 1.2], C=[NAN, NAN, 2.0, 2.1])
     with pytest.raises(
-        DataError, match=r"column 'C' misses 2 prices: .*, and 1 other column miss some too; use start="
+        DataError,
+        match=r"column 'C' misses 2 prices: .*; 'B' misses 1; use start=.* or columns=\['A'\] \(keeps all 4 rows, from",
     ):
         check_prices(frame)
 

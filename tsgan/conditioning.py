@@ -19,6 +19,7 @@ from tsgan.errors import ConfigError
 from tsgan.events import NEAR, Aim, Goal, columns_of, fact, portfolio
 from tsgan.joint import Noise
 from tsgan.law import Law
+from tsgan.progress import Shares, untold
 from tsgan.returns import Floats
 from tsgan.splitting import POPULATION, Population, effective_samples, join, split
 
@@ -149,17 +150,17 @@ class Reach:
         self.aim = Aim(goals, self.pilot, periods_per_year)
         self.reached = float((self.distance(self.aim.adjust(self.pilot)) == 0).mean())
 
-    def batches(self, n: int) -> Iterator[tuple[Floats, Conditioning]]:
+    def batches(self, n: int, tell: Shares = untold) -> Iterator[tuple[Floats, Conditioning]]:
         """Draw n paths that all reach the goals, some at a time, with what is known from all so far.
 
-        Path i does not depend on n.
+        Path i does not depend on n. What is done and its share of the whole are told while a part is searched for.
 
         Raises
         ------
         ConfigError
             They are out of reach.
         """
-        return self._wait(n) if self.reached >= _WAIT else self._split(n)
+        return self._wait(n, tell) if self.reached >= _WAIT else self._split(n, tell)
 
     def sample(self, n: int) -> tuple[Floats, Conditioning]:
         """Draw n of them together."""
@@ -220,7 +221,7 @@ class Reach:
         """Mean log return of each asset: (assets,)."""
         return self.law.drift + self.scene.drift
 
-    def _wait(self, n: int) -> Iterator[tuple[Floats, Conditioning]]:
+    def _wait(self, n: int, tell: Shares) -> Iterator[tuple[Floats, Conditioning]]:
         tried = hits = 0
         for chunk, first in enumerate(range(0, n, POPULATION)):
             rng, found, here = self.stream(_WAIT_KEY, chunk), [], 0
@@ -229,13 +230,15 @@ class Reach:
                 reached = paths[self.distance(paths) == 0]
                 found.append(reached[: POPULATION - here])
                 here, tried, hits = here + len(reached), tried + len(paths), hits + len(reached)
+                tell("waiting for such paths", min(1.0, (first + here) / n))
             share, done = hits / tried, min(n, first + POPULATION)
             yield np.concatenate(found)[: n - first], self._outcome("rejection", float(done), share, (1 - share) / hits)
 
-    def _split(self, n: int) -> Iterator[tuple[Floats, Conditioning]]:
+    def _split(self, n: int, tell: Shares) -> Iterator[tuple[Floats, Conditioning]]:
         probabilities, errors, facts, families = [], [], [], []
         for chunk, first in enumerate(range(0, n, POPULATION)):
-            population = split(self, self.stream(_SPLIT_KEY, chunk))
+            told = partial(_tell_level, tell, first / n)
+            population = split(self, self.stream(_SPLIT_KEY, chunk), told)
             self._require_reached(population)
             paths = population.paths[: n - first]
             probabilities.append(math.exp(population.log_probability))
@@ -341,6 +344,10 @@ def with_trend(
         paths = paths + added
         added -= portfolio(paths).mean() - paths.mean()
     return scene._replace(drift=scene.drift + added)
+
+
+def _tell_level(tell: Shares, share: float, probability: float) -> None:
+    tell(f"searching, at 1 path of {1 / probability:,.0f}", share)
 
 
 def _shuffled(steps: Tensor, keys: Tensor) -> Tensor:

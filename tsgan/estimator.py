@@ -35,7 +35,7 @@ from tsgan.history import History
 from tsgan.joint import JointNoise
 from tsgan.law import Law, Scaling
 from tsgan.paths import Paths
-from tsgan.progress import Listener, Shares, fit_progress, share_progress
+from tsgan.progress import Listener, Shares, fit_progress, share_progress, untold
 from tsgan.ranks import check_devices, on_devices
 from tsgan.regimes import Regimes
 from tsgan.returns import Floats, log_returns
@@ -326,22 +326,22 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         sklearn.exceptions.NotFittedError
             There is no model yet.
         """
-        parts = self.iter_sample(
-            n_samples,
-            length,
-            start=start,
-            history=history,
-            condition=condition,
-            like=like,
-            missing=missing,
-            start_price=start_price,
-            start_date=start_date,
-            random_state=random_state,
-        )
         returns = np.empty((n_samples, length, len(self.columns_)))
         with share_progress(progress) as report:
             report("sampling", 0.0)
-            for part in parts:
+            for part in self.iter_sample(
+                n_samples,
+                length,
+                start=start,
+                history=history,
+                condition=condition,
+                like=like,
+                missing=missing,
+                start_price=start_price,
+                start_date=start_date,
+                random_state=random_state,
+                progress=report,
+            ):
                 returns[part.first : part.first + len(part)] = part.returns
                 report("sampling", (part.first + len(part)) / n_samples)
         told = part.start_price, part.dates, part.columns, part.conditioning
@@ -361,6 +361,7 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         start_date: str | pd.Timestamp | None = None,
         random_state: Seed = None,
         first: int = 0,
+        progress: Shares = untold,
     ) -> Iterator[Paths]:
         """Draw the paths of :meth:`sample` some at a time, more than fit in memory.
 
@@ -372,6 +373,7 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         ----------
         first : begin with this path instead of path 0, to go on where an earlier run ended; the other parameters are
             those of :meth:`sample`, with the same random_state
+        progress : called with the stage and the share that is done while paths under a condition are searched for
 
         Yields
         ------
@@ -413,7 +415,7 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         if wish.each:
             parts = iter([reach_each(scene, length, *wish.each, year, seed)])
         elif goals:
-            parts = Reach(scene, length, goals, year, seed).batches(n_samples)
+            parts = Reach(scene, length, goals, year, seed).batches(n_samples, progress)
         else:
             parts = ((returns, None) for returns in scene.batches(n_samples, length, seed, first))
             anywhere = start == "stationary" and history is None and like is None and condition is None

@@ -32,6 +32,10 @@ Listener = Callable[[Progress], None]
 Shares = Callable[[str, float], None]
 
 
+def untold(stage: str, share: float) -> None:
+    """Tell nobody."""
+
+
 @contextmanager
 def fit_progress(wanted: bool | Listener | None) -> Iterator[Listener]:
     """Yield what a fit calls with its progress: the callable that was given, a line on stderr (True), or nothing."""

@@ -10,6 +10,7 @@ probability without bias; its variance follows from the ancestors that are left 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -60,8 +61,8 @@ class Population(NamedTuple):
     """0; or, where the event was out of reach, the smallest distance seen"""
 
 
-def split(problem: Problem[P], rng: torch.Generator) -> Population:
-    """Run one population to the event, or to where it becomes hopeless."""
+def split(problem: Problem[P], rng: torch.Generator, tell: Callable[[float], None] = lambda _: None) -> Population:
+    """Run one population to the event, or to where it becomes hopeless; tell the probability of each level."""
     particles = problem.draw(POPULATION, rng)
     paths = problem.paths(particles)
     distance, ancestors = problem.distance(paths), np.arange(POPULATION)
@@ -74,6 +75,7 @@ def split(problem: Problem[P], rng: torch.Generator) -> Population:
         log_probability += math.log(len(near) / POPULATION)
         if log_probability < math.log(_SMALLEST) or (level > 0 and len(near) == POPULATION):
             return Population(paths, ancestors, log_probability, math.inf, level)
+        tell(math.exp(log_probability))
         chosen = near[_copies(len(near), rng)]
         particles, paths, distance = problem.pick(particles, chosen), paths[chosen], distance[chosen]
         ancestors = ancestors[chosen]

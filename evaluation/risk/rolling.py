@@ -443,7 +443,8 @@ class _Classical:
         return 0
 
     def fit(self, prices: pd.DataFrame) -> _Classical:
-        return replace(self, baseline=fit_baselines(log_returns(prices.to_numpy()), [self.name])[self.name])
+        returns = pd.DataFrame(log_returns(prices.to_numpy()), columns=prices.columns)
+        return replace(self, baseline=fit_baselines(returns, [self.name])[self.name])
 
     def states(self, prices: pd.DataFrame) -> Any:
         states = self._own.states(log_returns(prices.to_numpy()))

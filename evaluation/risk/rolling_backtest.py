@@ -404,7 +404,7 @@ def _headline(tests: pd.DataFrame, dates: int) -> str:
             f"{'does by itself' if warned == 1 else 'do by themselves'} "
             f"({0.05 * len(known):.0f} would by chance), most clearly {which}."
         )
-    return f"None of {len(known)} tests rejects the forecasts on {dates:,} dates."
+    return f"None of {len(known)} tests rejects the forecasts on {dates:,} dates; whose are best, their losses say."
 
 
 def _comparisons(table: pd.DataFrame) -> list[str]:

@@ -12,6 +12,7 @@ import pytest
 from scipy import stats
 
 from tsgan import TSGAN, ConfigError, DataError, DataWarning, Paths
+from tsgan.conditioning import Conditioning
 from tsgan.evaluation import var_es
 from tsgan.evaluation.forecasts import tail_of_sample
 from tsgan.evaluation.risk.estimates import check_levels, horizon_values, tails, weight_vector
@@ -181,6 +182,19 @@ def test_the_interval_of_the_shortfall_covers(law: Any, n: int, level: float, mi
     """Large samples reach 95 %; the parameter ``missed`` says how much a tail of few or wild draws may cost."""
     _, share = covered(law.rvs, (law.ppf(level), shortfall(law, level)), n, level)
     assert 0.95 - missed - FOUR_ERRORS < share < 0.95 + FOUR_ERRORS
+
+
+def test_relatives_are_worth_fewer_paths() -> None:
+    alone = np.random.default_rng(2).standard_normal(1_000)
+    family = Conditioning("splitting", 1_000.0, 0.01, (0.008, 0.012))
+    dates = pd.bdate_range("2024-01-01", periods=1)
+    told = Paths(np.repeat(alone, 4)[:, None, None], np.array([100.0]), dates, ["A"], family)
+    honest, narrow = var_es(told, LEVELS), var_es(one_step(np.repeat(alone, 4)), LEVELS)
+    ends = ["VaR_low", "VaR_high"]
+    pd.testing.assert_frame_equal(honest[ends], var_es(one_step(alone), LEVELS)[ends])
+    for figure in ("VaR", "ES"):
+        width = [table[f"{figure}_high"] - table[f"{figure}_low"] for table in (honest, narrow)]
+        assert np.all(width[0] > 1.5 * width[1])
 
 
 def test_more_confidence_is_a_wider_interval_and_more_paths_a_narrower_one(paths: Paths) -> None:

@@ -45,7 +45,8 @@ def var_es(
     Parameters
     ----------
     paths : Paths
-        Independent paths, which all start from the same prices.
+        Paths which all start from the same prices. Of relatives, drawn under a rare condition, the intervals are those
+        of as many independent paths as they are worth.
     levels : sequence of float
         Probabilities of the lower tail, in (0, .5).
     horizon : int, optional
@@ -107,7 +108,8 @@ def var_es(
     else:
         shares = None if weights is None else weight_vector(weights, paths.columns)
         values = horizon_values(paths.returns[:, :horizon], shares)
-    rows = [[_estimate(column, level, confidence) for level in levels] for column in np.sort(values, axis=1)]
+    worth = min(len(paths), paths.conditioning.effective_samples if paths.conditioning else np.inf)
+    rows = [[_estimate(column, level, confidence, worth) for level in levels] for column in np.sort(values, axis=1)]
     index = pd.Index(levels, name="level")
     if len(values) > 1:
         index = pd.MultiIndex.from_product([paths.columns, levels], names=["asset", "level"])
@@ -260,15 +262,16 @@ def _profits(profit: Callable[[Floats], Floats], paths: Paths, horizon: int) -> 
     return values[None]
 
 
-def _estimate(ordered: Floats, level: float, confidence: float) -> tuple[float, ...]:
-    """Figures of ascending values (n,): VaR with its interval, ES with its own."""
+def _estimate(ordered: Floats, level: float, confidence: float, worth: float) -> tuple[float, ...]:
+    """Figures of ascending values (n,), worth so many independent ones: VaR with its interval, ES with its own."""
     from scipy.stats import binom, norm
 
-    n = len(ordered)
+    n, independent = len(ordered), max(1, round(worth))
     (var,), (es,) = tails(ordered, [level])
-    low, high = binom.ppf([(1 - confidence) / 2, (1 + confidence) / 2], n, level).astype(int)
+    orders = binom.ppf([(1 - confidence) / 2, (1 + confidence) / 2], independent, level) / independent
+    low, high = np.rint(n * orders).astype(int)
     below = ordered[ordered <= var]
     spread = (below.var(ddof=1) if len(below) > 1 else np.inf) + (1 - level) * (es - var) ** 2
-    error = norm.ppf((1 + confidence) / 2) * np.sqrt(spread / (n * level))
+    error = norm.ppf((1 + confidence) / 2) * np.sqrt(spread / (independent * level))
     ends = (ordered[low - 1] if low > 0 else -np.inf, ordered[high] if high < n else np.inf)
     return (var, *ends, es, es - error, es + error)

@@ -33,7 +33,7 @@ def risk(
     quiet: options.Quiet = False,
     json: options.Json = False,
 ) -> None:
-    """Say the VaR and ES of the next steps, from today's state of the market.
+    """Say the VaR and ES of the next steps, from today on.
 
     Paths begin after the last row that the model knows, after --history, or like a period. VaR is the quantile of the
     simple return over the whole horizon, ES the mean below it; a loss is below 0. The intervals are those of the draws;

@@ -46,4 +46,5 @@ def load(name: str) -> pd.DataFrame:
         raise DataError(f"there is no built-in series {name!r}; the names are {', '.join(NAMES)}")
     raw: pd.DataFrame = importlib.import_module(f"arch.data.{key}").load()
     closes = raw[[_CLOSES[key]]].dropna().astype("float64")
-    return closes.set_axis([key.upper()], axis=1).rename_axis(index="date")
+    dates = pd.DatetimeIndex(closes.index, name="date").as_unit("us")  # as all prices here have them
+    return closes.set_axis([key.upper()], axis=1).set_axis(dates, axis=0)

@@ -207,8 +207,10 @@ def test_ctrl_c_waits_for_the_step_and_the_second_does_not(tmp_path: Path) -> No
 CHILD = """
 import os, signal, sys, threading
 from pathlib import Path
-from tsgan import checkpoint, estimator, procedure, training  # what takes long to import
+import arch.univariate, torch._dynamo, typer.rich_utils  # what takes long to import, once for all children
+from tsgan import checkpoint, estimator, procedure, training
 from tsgan.cli.main import app
+from tsgan.datasets import readers
 from tsgan.evaluation import verdict
 
 training._READ_SECONDS, checkpoint.SAVE_SECONDS, checkpoint._SHARE = 0, 0, 1e9

@@ -326,10 +326,8 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         sklearn.exceptions.NotFittedError
             There is no model yet.
         """
-        returns = np.empty((n_samples, length, len(self.columns_)))
         with share_progress(progress) as report:
-            report("sampling", 0.0)
-            for part in self.iter_sample(
+            parts = self.iter_sample(
                 n_samples,
                 length,
                 start=start,
@@ -341,7 +339,10 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
                 start_date=start_date,
                 random_state=random_state,
                 progress=report,
-            ):
+            )
+            returns = np.empty((n_samples, length, len(self.columns_)))
+            report("sampling", 0.0)
+            for part in parts:
                 returns[part.first : part.first + len(part)] = part.returns
                 report("sampling", (part.first + len(part)) / n_samples)
         told = part.start_price, part.dates, part.columns, part.conditioning

@@ -89,14 +89,25 @@ class TableFile:
         if not self.ends:
             file.write(_MARK)
             file.flush()
-        with (
-            tempfile.TemporaryDirectory() as elsewhere,
-            pa.OSFile(os.path.join(elsewhere, "begun"), "wb") as sink,
-            # dictionaries take half of the time, and compression makes as little of runs of numbers without them
-            ParquetWriter(sink, table.schema, use_dictionary=False) as writer,
-        ):
-            os.dup2(file.fileno(), sink.fileno())
-            writer.write_table(table)
+        with tempfile.TemporaryDirectory() as elsewhere:
+            begun = os.path.join(elsewhere, "begun")
+            with (
+                pa.OSFile(begun, "wb") as sink,
+                # dictionaries take half of the time, and compression makes as little of runs of numbers without them
+                ParquetWriter(sink, table.schema, use_dictionary=False) as writer,
+            ):
+                os.dup2(file.fileno(), _descriptor(begun))
+                writer.write_table(table)
+
+
+def _descriptor(path: str) -> int:
+    """Find the descriptor of a file that this process has open; OSFile.fileno fails before pyarrow 25."""
+    wanted = os.stat(path)
+    for descriptor in range(2**16):
+        with suppress(OSError):
+            if os.path.samestat(os.fstat(descriptor), wanted):
+                return descriptor
+    raise OSError(f"{path} is not open")
 
 
 def write_table(paths: Paths, path: Path, suffix: str, kind: Kind) -> None:

@@ -87,12 +87,14 @@ for name, condition in stresses.items():
     print(f"{name:37} median {np.median(profit):+6.1%}, shortfall {shortfall(profit):+6.1%}  {rare}")
 
 # %%
-# The boxes hold half of the paths, the whiskers nine of ten.
+# The thick lines hold half of the paths, the thin ones nine of ten, the dots are medians.
 
 fig, axes = plt.subplots(figsize=(8, 4), layout="constrained")
 names = list(results)[::-1]
-percent = [100 * results[name] for name in names]
-axes.boxplot(percent, orientation="horizontal", whis=(5, 95), showfliers=False, tick_labels=names)
+low, lower, middle, upper, high = np.percentile([100 * results[name] for name in names], (5, 25, 50, 75, 95), axis=1)
+axes.hlines(names, low, high, color="#0072B2")
+axes.hlines(names, lower, upper, color="#0072B2", linewidth=8)
+axes.plot(middle, names, "o", color="white", markeredgecolor="#0072B2")
 axes.axvline(0, color="#8A8A8A", linewidth=0.8)
 axes.set(xlabel="return of the 60/40 portfolio over twelve months, %")
 plt.show()

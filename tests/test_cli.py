@@ -168,7 +168,7 @@ def test_sampling_imports_nothing_that_only_fits_and_judgements_need(project: Pr
     options = ["--model", project.folder / "model.tsgan", "--n", "1", "--out", tmp_path / "path.csv"]
     loaded = modules_after([["sample", *map(str, options)]])
     assert "tsgan.law" in loaded
-    assert loaded & unneeded == set()
+    assert loaded & unneeded <= modules_after([["--version"]])  # typer 0.16 loads rich for itself
 
 
 def test_defaults_in_the_help_are_those_of_the_configuration() -> None:

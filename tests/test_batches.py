@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from tsgan import TSGAN, ConfigError
-from tsgan.batches import STREAM, batches, in_order
+from tsgan.batches import STREAM, batches, in_order, stream_of
 from tsgan.joint import Noise
 from tsgan.law import Law
 from tsgan.paths import Paths
@@ -25,15 +25,33 @@ def two_threads() -> Iterator[None]:
     torch.set_num_threads(1)
 
 
-@pytest.mark.parametrize("shape", [(252, 1), (1, 1), (10_000, 1), (252, 20)])
+@pytest.mark.parametrize("shape", [(252, 1), (1, 1), (10_000, 1), (252, 20), (1_000_000, 1), (252, 500)])
 def test_batches_follow_each_other_and_do_not_depend_on_n(shape: tuple[int, int]) -> None:
-    many = list(batches(100_000, *shape))
+    many, each = list(batches(100_000, *shape)), stream_of(*shape)
     assert [stream for part in many for stream in part] == list(range(many[-1].stop))
-    assert many[-1].start * STREAM < 100_000 <= many[-1].stop * STREAM
+    assert many[-1].start * each < 100_000 <= many[-1].stop * each
     assert len(many[0]) == 1
     for n in (1, 512, 513, 5_000):
         few = list(batches(n, *shape))
         assert few == many[: len(few)]
+
+
+def test_a_stream_of_long_paths_holds_few_of_them() -> None:
+    assert stream_of(252, 1) == stream_of(16_384, 1) == stream_of(252, 50) == STREAM
+    for length, assets in ((20_000, 1), (1_000_000, 1), (1_000_000, 3), (5_000, 50)):
+        assert stream_of(length, assets) * length * assets <= 2**23
+    assert stream_of(10**8, 1) == 1
+
+
+def test_a_path_of_a_short_stream_is_the_same_however_many_are_drawn(
+    model: TSGAN, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tsgan.batches._STREAM_LARGEST", 2_000)  # 20 paths of 100 steps
+    whole = model.sample(95, 100, random_state=4)
+    np.testing.assert_array_equal(model.sample(21, 100, random_state=4).returns, whole.returns[:21])
+    parts = list(model.iter_sample(95, 100, random_state=4, first=33))
+    np.testing.assert_array_equal(np.concatenate([part.returns for part in parts]), whole.returns[33:])
+    assert len({path.tobytes() for path in whole.returns}) == 95
 
 
 def test_results_come_in_order_and_a_few_ahead_only(two_threads: None) -> None:

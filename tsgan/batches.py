@@ -1,8 +1,8 @@
 """How work on many paths is cut, so that path i never depends on how many are asked for, nor on the number of threads.
 
-Every ``STREAM`` paths have one stream of random numbers. Streams are computed together in batches, whose sizes depend
-on the shape of a path only: first one stream, so that few paths are quick, then always more, since the fixed cost of a
-step is shared by all paths of a batch. Batches are computed by threads of this process or, where
+Every `stream_of` paths, 512 but for very long ones, have one stream of random numbers. Streams are computed together in
+batches, whose sizes depend on the shape of a path only: first one stream, so that few paths are quick, then always more,
+since the fixed cost of a step is shared by all paths of a batch. Batches are computed by threads of this process or, where
 ``joblib.parallel_config`` names workers, by those.
 """
 
@@ -24,15 +24,22 @@ STREAM = 512
 _THREADS = 4  # each needs some 70 MiB
 _WIDEST = 16384  # assets of all paths together: wider is hardly quicker
 _LARGEST = 2**22  # numbers of all paths together
+_STREAM_LARGEST = 2**23  # numbers of a stream: 200 MiB while it is computed
 
 Result = TypeVar("Result")
 
 
+def stream_of(length: int, assets: int) -> int:
+    """How many paths of so many steps have one stream of random numbers."""
+    return max(1, min(STREAM, _STREAM_LARGEST // (length * assets)))
+
+
 def batches(n: int, length: int, assets: int) -> Iterator[range]:
     """Yield the streams of each batch, until they have n paths."""
-    most = max(1, min(_WIDEST, _LARGEST // length) // (STREAM * assets))
+    paths = stream_of(length, assets)
+    most = max(1, min(_WIDEST, _LARGEST // length) // (paths * assets))
     first, size = 0, 1
-    while first * STREAM < n:
+    while first * paths < n:
         yield range(first, first + size)
         first += size
         size = min(most, first)

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tsgan.batches import STREAM, batches, in_order
+from tsgan.batches import batches, in_order, stream_of
 from tsgan.device import random_stream
 from tsgan.errors import ConfigError
 from tsgan.events import NEAR, Aim, Goal, columns_of, fact, portfolio
@@ -110,20 +110,22 @@ class Scene(NamedTuple):
 
     def batches(self, n: int, length: int, seed: int, first: int = 0) -> Iterator[Floats]:
         """Log returns of the paths from ``first`` to n, some at a time (paths, length, assets), each as in any n."""
-        parts = (part for part in batches(n, length, len(self.drift)) if STREAM * part.stop > first)
+        each = stream_of(length, len(self.drift))
+        parts = (part for part in batches(n, length, len(self.drift)) if each * part.stop > first)
         threads = torch.get_num_threads() if self.law.device.type == "cpu" else 1
         return in_order(partial(self.batch, n, length, seed, first), parts, threads)
 
     def batch(self, n: int, length: int, seed: int, first: int, streams: range) -> Floats:
         """Those of the paths from ``first`` to n that some streams of random numbers hold."""
         returns = self.follow(*self._numbers(length, seed, streams))
-        start = STREAM * streams.start
+        start = stream_of(length, len(self.drift)) * streams.start
         return returns[max(0, first - start) : n - start]
 
     def _numbers(self, length: int, seed: int, streams: range) -> tuple[Tensor, Noise]:
         """What :meth:`draw` draws from some streams, together; the parts need not stay while paths follow them."""
         rngs = (random_stream(seed, stream, device=self.law.device) for stream in streams)
-        origins, noises = zip(*(self.draw(STREAM, length, rng) for rng in rngs), strict=True)
+        each = stream_of(length, len(self.drift))
+        origins, noises = zip(*(self.draw(each, length, rng) for rng in rngs), strict=True)
         return torch.cat(origins), join(*noises)
 
     def sample(self, n: int, length: int, seed: int) -> Floats:

@@ -1,9 +1,9 @@
 """How work on many paths is cut, so that path i never depends on how many are asked for, nor on the number of threads.
 
 Every `stream_of` paths, 512 but for very long ones, have one stream of random numbers. Streams are computed together in
-batches, whose sizes depend on the shape of a path only: first one stream, so that few paths are quick, then always more,
-since the fixed cost of a step is shared by all paths of a batch. Batches are computed by threads of this process or, where
-``joblib.parallel_config`` names workers, by those.
+batches, whose sizes depend on the shape of a path only: first one stream, so that few paths are quick, then always
+more, since the fixed cost of a step is shared by all paths of a batch. Batches are computed by threads of this process
+or, where ``joblib.parallel_config`` names workers, by those.
 """
 
 from __future__ import annotations

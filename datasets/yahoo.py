@@ -87,7 +87,8 @@ def download(
             failed[name] = error
     if failed:
         raise DataError(_told(failed, len(names)))
-    return pd.concat(closes, axis=1, sort=True).rename_axis(index="date")
+    table = pd.concat(closes, axis=1, sort=True)
+    return table.set_axis(pd.DatetimeIndex(table.index, name="date").as_unit("us"))  # as all prices here have them
 
 
 def cache_folder() -> Path:

@@ -87,7 +87,7 @@ def test_forecasts_are_dated_by_the_end_of_the_horizon(
 ) -> None:
     part = prices.iloc[:520]
     frame = rolling_forecasts(early, part, from_row(510, part), horizon, method=method, n_samples=200)
-    assert frame.index.equals(part.index[510:])
+    assert frame.index.tolist() == part.index[510:].tolist()
     assert frame.index.name == "date"
     assert list(frame) == list(product(("VaR", "ES"), LEVELS))
     assert frame.attrs["failed_refits"] == []

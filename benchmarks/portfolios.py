@@ -103,8 +103,8 @@ def rows(losses: dict[str, dict[str, np.ndarray]]) -> list[dict[str, str]]:
         for kind, daily in by_kind.items():
             line[f"{kind}, FZ0 at 5 / 2.5 / 1 %"] = " / ".join(f"{mean:.4f}" for mean in daily.mean(axis=0))
             tests = [diebold_mariano(daily[:, i], first[kind][:, i]) for i in range(len(LEVELS))]
-            line["t"] = line.get("t", "") + f" {kind}: " + " / ".join(f"{test.statistic:.1f}" for test in tests)
-        line["t"] = "" if by_kind is first else line["t"].strip()
+            statistics = " / ".join(f"{test.statistic:.1f}" for test in tests)
+            line[f"t, {kind}"] = "" if by_kind is first else statistics
         lines.append(line)
     return lines
 

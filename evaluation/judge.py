@@ -201,7 +201,7 @@ def evaluate(
         table=table,
         verdict=verdict,
         headline=_headline(table, copies, verdict),
-        reasons=[*_reasons(controls, copies, ranking), _use(table, copies)],
+        reasons=[*_reasons(controls, copies, ranking), _use(table, controls, copies)],
         controls=controls,
         copies=copies.to_dict(),
         ranking=ranking,
@@ -468,7 +468,7 @@ def _reasons(controls: pd.DataFrame, copies: Copies, ranking: pd.DataFrame | Non
     return sentences
 
 
-def _use(table: pd.DataFrame, copies: Copies) -> str:
+def _use(table: pd.DataFrame, controls: pd.DataFrame, copies: Copies) -> str:
     """What the verdict means for who wants to work with the paths."""
     by_verdict = {verdict: rows["fact"].value_counts() for verdict, rows in table.groupby("verdict")}
     failed, warned, passed = (by_verdict.get(verdict, pd.Series(dtype=int)) for verdict in ("fail", "warn", "pass"))
@@ -480,6 +480,8 @@ def _use(table: pd.DataFrame, copies: Copies) -> str:
         return f"May they be used? Not where these matter: {', '.join(failed.index)}."
     if warned.sum() > _CHANCE * (warned.sum() + passed.sum()):
         return f"May they be used? With care where these matter: {', '.join(warned.index)}."
+    if (controls["verdict"] != "fail").any():
+        return "May they be used? Nothing speaks against it, but history or paths are too short to tell much."
     return (
         "May they be used? Yes, for what the measures cover, such as strategies and stress tests; whether forecasts of "
         "VaR are right is for a backtest to say."

@@ -204,6 +204,7 @@ def test_what_is_too_short_for_everything_is_refused_with_a_sentence(real: pd.Da
 def test_an_evaluation_without_power_says_so(real: pd.DataFrame) -> None:
     few = evaluate(real.iloc[:120], long_table(real, mild(20, 10, 15)), draws=40)
     assert any("negative controls fail. Not caught" in sentence for sentence in few.reasons)
+    assert not few.reasons[-1].startswith("May they be used? Yes")
 
 
 def test_copies_may_be_used_as_resampled_history(real: pd.DataFrame) -> None:

@@ -111,24 +111,24 @@ def sample(
         "start_date": date,
         "random_state": seed,
     }
-    read = [path and sha256(path.read_bytes()).hexdigest() for path in (model, history, covariates)]
-    said = (n, length, start, given, like, missing, price, date, seed, device, kind)
     with share_progress(not quiet and not json and sys.stderr.isatty()) as progress:
-
-        def begin(first: int) -> "Iterator[Paths]":
-            if resume and not quiet:
-                complain(
-                    f"goes on after {first:,} of {n:,} paths"
-                    if first
-                    else "starts anew: no run with these options was interrupted"
-                )
-            return loaded.iter_sample(n, length, **wanted, first=first, progress=progress)
-
         if out.suffix == ".npz":
             paths = loaded.sample(n, length, **wanted, progress=progress)
             paths.save(out, kind.value)
             met = paths.conditioning
         else:
+            read = [path and sha256(path.read_bytes()).hexdigest() for path in (model, history, covariates)]
+            said = (n, length, start, given, like, missing, price, date, seed, device, kind)
+
+            def begin(first: int) -> "Iterator[Paths]":
+                if resume and not quiet:
+                    complain(
+                        f"goes on after {first:,} of {n:,} paths"
+                        if first
+                        else "starts anew: no run with these options was interrupted"
+                    )
+                return loaded.iter_sample(n, length, **wanted, first=first, progress=progress)
+
             met = write_resumable(
                 begin,
                 out,

@@ -15,6 +15,7 @@ from tsgan.returns import Floats
 
 if TYPE_CHECKING:
     from tsgan.law import Law
+    from tsgan.season import Season
 
 LEVELS = (0.05, 0.01)
 _OPPONENTS = {"GJR-skewt": "GJR-GARCH skew-t", "historical": "historical simulation"}
@@ -22,14 +23,14 @@ _OPPONENTS = {"GJR-skewt": "GJR-GARCH skew-t", "historical": "historical simulat
 _CLEAR = 1.96  # standard errors that a mean difference of scores must have to be called one
 
 
-def one_step_verdict(law: Law, returns: Floats, first: int, dates: pd.DatetimeIndex) -> list[str]:
+def one_step_verdict(law: Law, season: Season, returns: Floats, first: int, dates: pd.DatetimeIndex) -> list[str]:
     """Judge one-step VaR and expected shortfall from row ``first`` on.
 
     The opponents are fitted to the rows before ``first``, more than the law has seen; all parameters stay fixed.
 
     Parameters
     ----------
-    law : fitted to rows before ``first``
+    law, season : fitted to rows before ``first``
     returns : (time, assets) log returns
     dates : (time,) their dates
 
@@ -39,11 +40,11 @@ def one_step_verdict(law: Law, returns: Floats, first: int, dates: pd.DatetimeIn
     """
     percent = 100 * returns
     y = percent[first:]
-    states = law.states(returns)[first:-1]
+    states = law.states(season.without(returns, dates))[first:-1]
     scores: dict[str, dict[float, Floats]] = {"tsgan": {}}
     shares = []
     for level in LEVELS:
-        var, es = (100 * risk for risk in law.value_at_risk(states, level))
+        var, es = (100 * season.back(risk, dates[first:]) for risk in law.value_at_risk(states, level))
         shares.append(f"{100 * np.mean(y <= var):.2f} %")
         scores["tsgan"][level] = fz0(y, var, es, level)
     with threadpool_limits(1, "blas"):  # scipy's optimisers end elsewhere with two threads

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from tsgan import Config
+from tsgan.calendars import infer_calendar
 from tsgan.diagnostics import to_columns
 from tsgan.fitting import Fit, fit_laws
 from tsgan.procedure import Choice, choose, fit_all, slices
@@ -31,7 +32,7 @@ def altered(rows: slice) -> Any:
 
 def choice_of(returns: Any) -> Choice:
     dates = pd.bdate_range("2020-01-01", periods=len(returns))
-    return choose(returns, dates, TINY, 0, CPU, lambda _: None)
+    return choose(returns, dates, infer_calendar(dates), TINY, 0, CPU, lambda _: None)
 
 
 @pytest.fixture(scope="module")

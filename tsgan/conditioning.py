@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -89,6 +89,8 @@ class Scene(NamedTuple):
     """(time, inputs) covariates that follow their own history, 0 where they do not; the end goes on at the start"""
     starts: Tensor | None = None
     """(origins,) row of the history that conditions the first step from each origin"""
+    in_season: Callable[[Floats], Floats] | None = None
+    """Gives returns (n, length, assets) the volatility of the times of the week that they fall on"""
 
     def follow(self, origin: Tensor, noise: Noise) -> Floats:
         """Log returns (n, length, assets) from origins (n,) by given random numbers."""
@@ -99,6 +101,8 @@ class Scene(NamedTuple):
                 steps = torch.arange(given.shape[1], device=given.device)
                 given = given + self.history[(self.starts[origin][:, None] + steps) % len(self.history)]
         returns = self.law.follow(self.states[origin], noise, given=given)
+        if self.in_season is not None:
+            returns = self.in_season(returns)
         if self.drift.any():
             returns += self.drift
         return returns

@@ -20,6 +20,7 @@ from tsgan.covariates import Covariates
 from tsgan.errors import ModelFileError
 from tsgan.law import Law
 from tsgan.returns import Floats
+from tsgan.season import Season
 
 _TYPES = {"config": dict, "parameters": dict, "columns": list, "covariates": list, "calendar": dict, "fit": dict}
 _PARAMETERS = ("random_state", "calendar", "periods_per_year")
@@ -49,6 +50,7 @@ class Contents(NamedTuple):
     """(rows, inputs) encoded covariates"""
     generator: dict[str, Tensor]
     noise: dict[str, Tensor]
+    season: Season
 
     @classmethod
     def of(cls, tensors: dict[str, Tensor], document: dict[str, Any]) -> Self:
@@ -73,7 +75,9 @@ class Contents(NamedTuple):
         fit = dict(document["fit"])
         fit.setdefault("fitted_rows", rows)  # files of before `update` do not say it
         _check_fit(fit, rows)
-        size = len(config.generator.half_lives)
+        size, season = len(config.generator.half_lives), parts.pop("season")
+        times = season["times"].numel() if "times" in season else 0
+        season_shapes = {"times": (times,), "factors": (times, assets), "mean": (assets,)}
         shapes = {
             "dates": (rows,),
             "returns": (rows - 1, assets),
@@ -85,6 +89,8 @@ class Contents(NamedTuple):
         _check_tensors(parts["noise"], {"scores": (days, assets), "levels": (days,), "factor": (assets, assets)})
         # the tensor that is large in everything which the text declares; the generator checks the others
         _check_tensors(parts["generator"], {"hidden": (assets, 3 * size, config.generator.width)}, others=True)
+        if season:  # older files have none
+            _check_tensors(season, season_shapes, torch.float64, {"times": torch.int64})
         dates, returns, last_price = (alone[name].numpy() for name in ("dates", "returns", "last_price"))
         ascending = bool((dates[1:] > dates[:-1]).all()) and dates[0] >= _FIRST_DATE and dates[-1] < _END_DATE
         _require(ascending, "dates must ascend, from the year 1 to 9999")
@@ -102,6 +108,7 @@ class Contents(NamedTuple):
             last_price,
             alone["covariates"].numpy(),
             **parts,
+            season=_season(season, assets),
         )
 
 
@@ -127,7 +134,7 @@ def check_law(law: Law, states: Tensor, returns: Floats, inputs: Floats) -> None
     Parameters
     ----------
     states : (rows, assets, 3, half-lives) memory after each row
-    returns : (rows - 1, assets) log returns between them
+    returns : (rows - 1, assets) log returns between them, without their season
     inputs : (rows, inputs) covariates after each row
 
     Raises
@@ -152,6 +159,12 @@ def check_law(law: Law, states: Tensor, returns: Floats, inputs: Floats) -> None
     _require(fits, "the law that its weights make has nothing to do with its returns")
 
 
+def _season(tensors: dict[str, Tensor], assets: int) -> Season:
+    season = Season(**{name: tensor.numpy() for name, tensor in tensors.items()}) if tensors else Season.none(assets)
+    _require(season.is_possible, "its season has impossible times or factors")
+    return season
+
+
 def _check_fit(fit: dict[str, Any], rows: int) -> None:
     fitted, verdict = fit["fitted_rows"], fit.get("verdict")
     _require(type(fitted) is int and 2 < fitted <= rows, f"fitted_rows must be a whole number from 3 to {rows}")
@@ -172,9 +185,9 @@ def _parameters(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _by_prefix(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, dict[str, Tensor]]]:
-    """Tensors of the model itself, and those of its networks by the names there."""
+    """Tensors of the model itself, and those of its parts by the names there."""
     alone: dict[str, Tensor] = {}
-    parts: dict[str, dict[str, Tensor]] = {"generator": {}, "noise": {}}
+    parts: dict[str, dict[str, Tensor]] = {"generator": {}, "noise": {}, "season": {}}
     for name, tensor in tensors.items():
         prefix, _, rest = name.partition(".")
         parts.get(prefix, alone)[rest if prefix in parts else name] = tensor

@@ -40,6 +40,7 @@ from tsgan.ranks import check_devices, on_devices
 from tsgan.regimes import Regimes
 from tsgan.returns import Floats, log_returns
 from tsgan.scenes import MISSING, Known, Missing, goals_of, scene_of
+from tsgan.season import Season
 from tsgan.store import FORMAT_VERSION, read_model, write_model
 
 Prices = pd.DataFrame | pd.Series
@@ -80,6 +81,8 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         Their number, and the same names, as scikit-learn calls them.
     dates_, last_price_ : DatetimeIndex and (assets,) array
         All dates that are known, and the prices of the last.
+    season_ : Season
+        How the volatility of a bar depends on its time of the week (:mod:`tsgan.season`); of daily prices nothing.
     fitted_until_ : Timestamp
         Last date that the law was fitted to; those after it came by :meth:`update`.
 
@@ -164,11 +167,13 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
             on_devices(device, self.devices) as ranks,
             fit_progress(progress) as report,
         ):
-            choice = procedure.choose(returns, dates, config, seed, device, report, known, ranks, kept)
-            told = returns, choice, config, seed, device, report, known, ranks
+            choice = procedure.choose(returns, dates, calendar, config, seed, device, report, known, ranks, kept)
+            season = Season.of(returns, dates, calendar)
+            told = season.without(returns, dates), choice, config, seed, device, report, known, ranks
             law, records, failure = procedure.fit_all(*told, kept)
         self._set(
             law,
+            season,
             returns,
             index,
             prices.iloc[-1].to_numpy(),
@@ -235,13 +240,13 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
             known_at(table.reindex(columns=self.covariates_.names), dates[-len(added) :])
         )
         inputs = np.concatenate((self.inputs_, new_inputs))
-        law, fit = self.law_, self.fit_
+        law, season, fit = self.law_, self.season_, self.fit_
         if refit:
             file = Path(checkpoint) if checkpoint else None
             with fit_progress(progress) as report:
-                law, fit = self._refit(returns, dates, inputs, report, file, resume)
+                law, season, fit = self._refit(returns, dates, inputs, report, file, resume)
         last_price = prices.iloc[-1].to_numpy()
-        self._set(law, returns, dates, last_price, self.columns_, self.calendar_, self.covariates_, inputs, fit)
+        self._set(law, season, returns, dates, last_price, self.columns_, self.calendar_, self.covariates_, inputs, fit)
         return self
 
     def plan(self, prices: Prices, *, covariates: pd.DataFrame | None = None) -> dict[str, Any]:
@@ -478,6 +483,7 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         tensors["dates"] = torch.tensor(self.dates_.to_numpy().astype("datetime64[us]").astype(np.int64))
         tensors["last_price"] = torch.tensor(self.last_price_)
         tensors["covariates"] = torch.tensor(self.inputs_)
+        tensors |= {f"season.{name}": torch.tensor(value) for name, value in self.season_._asdict().items()}
         document = {
             "config": (self._settings()).to_dict(),
             "parameters": {
@@ -515,11 +521,14 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
                 blur, neighbours = held.config.generator.blur, held.config.generator.neighbours
                 noise = JointNoise(held.noise["scores"], held.noise["levels"], blur, neighbours)
                 fill(noise, held.noise)
-                scaling = Scaling.of(held.returns[: held.fit["fitted_rows"] - 1], generator)
+                usual = held.season.without(held.returns, held.dates[1:])
+                scaling = Scaling.of(usual[: held.fit["fitted_rows"] - 1], generator)
                 law = Law(generator, noise.to(target), scaling)
                 history = held.returns, held.dates, held.last_price
-                model._set(law, *history, held.columns, held.calendar, held.covariates, held.inputs, held.fit)
-                check_law(law, model.states_, held.returns, held.inputs)
+                model._set(
+                    law, held.season, *history, held.columns, held.calendar, held.covariates, held.inputs, held.fit
+                )
+                check_law(law, model.states_, usual, held.inputs)
         except (ModelFileError, ConfigError, RuntimeError) as error:
             raise ModelFileError(f"{path} does not hold what a model of its format holds: {error}") from error
         return model
@@ -537,6 +546,7 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
             "fitted_until": iso(self.fitted_until_),
             "calendar": self.calendar_.description,
             "periods_per_year": self.periods_per_year_,
+            "volatility_by_time_of_day": self.season_.describe(),
             "regimes": Regimes.of(self.returns_, self.periods_per_year_).describe(self.dates_),
             "covariates": {covariate.name: covariate.describe() for covariate in self.covariates_.each},
             "annual_volatility": dict(zip(self.columns_, deviation.tolist(), strict=True)),
@@ -547,6 +557,7 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
     def _set(
         self,
         law: Law,
+        season: Season,
         returns: Floats,
         dates: pd.DatetimeIndex,
         last_price: Floats,
@@ -556,8 +567,9 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         inputs: Floats,
         fit: dict[str, Any],
     ) -> None:
-        states = law.states(returns)  # first, since it can fail
-        self.law_, self.returns_, self.dates_, self.last_price_, self.states_ = law, returns, dates, last_price, states
+        states = law.states(season.without(returns, dates[1:]))  # first, since it can fail
+        self.law_, self.season_, self.states_ = law, season, states
+        self.returns_, self.dates_, self.last_price_ = returns, dates, last_price
         self.columns_, self.calendar_, self.fit_ = columns, calendar, fit
         self.covariates_, self.inputs_ = covariates, inputs
         self.fitted_until_ = dates[fit["fitted_rows"] - 1]
@@ -573,30 +585,36 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         report: Listener,
         checkpoint: Path | None,
         resume: bool,
-    ) -> tuple[Law, dict[str, Any]]:
-        """Fit the law to all returns with the chosen steps; the law, and what is then known about the fit."""
+    ) -> tuple[Law, Season, dict[str, Any]]:
+        """Fit to all returns with the chosen steps; the law, its season, and what is then known about the fit."""
         fit, config, device = self.fit_, self._settings(), self._device()
         choice = procedure.Choice(fit["steps"], {}, [], [])  # what a fit to all rows needs of it
         known = self.covariates_.before_steps(inputs)
         table = pd.DataFrame(returns, dates[1:], self.columns_)
         fingerprint = self._fingerprint(table, inputs, fit["seed"], self.covariates_, choice.steps)
         kept = Checkpoint(checkpoint, fingerprint, resume=resume)
+        season = Season.of(returns, dates[1:], self.calendar_)
+        usual = season.without(returns, dates[1:])
         with threads_for(len(self.columns_)), on_devices(device, self.devices) as ranks:
-            told = returns, choice, config, fit["seed"], device, report, known, ranks
+            told = usual, choice, config, fit["seed"], device, report, known, ranks
             law, records, failure = procedure.fit_all(*told, kept)
         said = [said for said in fit["verdict"] if not said.startswith((_REFITTED, _WARM_START))]
         sentence = (
             f"{_REFITTED}{len(dates):,} rows up to {iso(dates[-1])} with the steps chosen at the first fit; "
             "the verdict is that of the first fit."
         )
-        return law, {
-            **fit,
-            "verdict": [*said, sentence, *_on_failure(failure)],
-            "training": self.training_._replace(final=records, failed_final=failure).to_dict(),
-            "fitted_rows": len(dates),
-            "fingerprint": fingerprint,
-            "versions": _versions(),
-        }
+        return (
+            law,
+            season,
+            {
+                **fit,
+                "verdict": [*said, sentence, *_on_failure(failure)],
+                "training": self.training_._replace(final=records, failed_final=failure).to_dict(),
+                "fitted_rows": len(dates),
+                "fingerprint": fingerprint,
+                "versions": _versions(),
+            },
+        )
 
     @property
     def training_(self) -> History:
@@ -649,16 +667,21 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
             self.dates_,
             self.covariates_,
             self.inputs_,
+            self.season_,
             self.periods_per_year_,
         )
 
     def _known_states(self, told: Floats) -> torch.Tensor:
         """Memory on known dates, and of what some covariates do not explain: told is 1 for their inputs."""
-        return self.law_.states(self.returns_, given=self.inputs_[:-1] * told) if told.any() else self.states_
+        if not told.any():
+            return self.states_
+        usual = self.season_.without(self.returns_, self.dates_[1:])
+        return self.law_.states(usual, given=self.inputs_[:-1] * told)
 
     def _states(self, prices: pd.DataFrame, told: Floats) -> torch.Tensor:
         """Memory after each row of checked prices; covariates are known where the dates are."""
-        returns, before = log_returns(prices.to_numpy()), self._memory_before(prices.index[0], told)
+        returns = self.season_.without(log_returns(prices.to_numpy()), pd.DatetimeIndex(prices.index[1:]))
+        before = self._memory_before(prices.index[0], told)
         if not told.any():
             return self.law_.states(returns, before)
         rows = self.dates_.get_indexer(prices.index[:-1])

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from tsgan.calendars import iso
+from tsgan.calendars import Calendar, iso
 from tsgan.checkpoint import NOWHERE, Checkpoint
 from tsgan.config import Config
 from tsgan.covariates import FORETELL_NOTHING, Inputs
@@ -27,6 +27,7 @@ from tsgan.law import Law
 from tsgan.progress import Listener, Progress
 from tsgan.ranks import ALONE, Ranks
 from tsgan.returns import Floats
+from tsgan.season import Season
 from tsgan.selection import path_scores
 
 FEW_STEPS = 30
@@ -121,6 +122,7 @@ def kept_steps(scores: dict[int, Floats]) -> int:
 def choose(
     returns: Floats,
     dates: pd.DatetimeIndex,
+    calendar: Calendar,
     config: Config,
     seed: int,
     device: torch.device,
@@ -134,7 +136,7 @@ def choose(
     Parameters
     ----------
     returns : (time, assets) log returns
-    dates : (time,) their dates
+    dates, calendar : (time,) their dates, and how these go on
     covariates : what is known before each of them
     checkpoint : where the result is kept, and on the way to it the state of the training
     """
@@ -148,9 +150,11 @@ def choose(
             progress(Progress("going on", work + _resumed_work(checkpoint), total, record, "choosing"))
         return choice
     train_end, choose_end = slices(len(returns))
+    season = Season.of(returns[:train_end], dates[:train_end], calendar)
+    usual = season.without(returns, dates)
     tracker = _Tracker(progress, "choosing the steps", "choosing", 0, 2 * work, _resumed_work(checkpoint))
     fit = fit_laws(
-        returns[:choose_end],
+        usual[:choose_end],
         config,
         candidates(config.training.steps),
         seed + _CHOOSE,
@@ -161,9 +165,7 @@ def choose(
         later=choose_end - train_end,
         checkpoint=checkpoint,
     )
-    scores = {
-        steps: path_scores(law, returns[:choose_end], train_end, seed + _SCORE) for steps, law in fit.laws.items()
-    }
+    scores = {steps: path_scores(law, usual[:choose_end], train_end, seed + _SCORE) for steps, law in fit.laws.items()}
     steps = kept_steps(scores)
     if 0 < config.training.steps < FEW_STEPS:  # who asks for none knows what comes of it
         message = f"{config.training.steps} adversarial steps are few: the model is little more than its warm start"
@@ -173,14 +175,14 @@ def choose(
     _warn_of(fit, 4)
     tracker.say("judging on later days", work)
     try:
-        verdict = one_step_verdict(fit.laws[steps], returns, choose_end, dates)
+        verdict = one_step_verdict(fit.laws[steps], season, returns, choose_end, dates)
     except DataError as error:  # a forecast that cannot be scored is no reason to lose the fit
         verdict = [f"The last days could not be judged: {error}."]
     if config.training.steps:
         kept = f"{steps:,}" if steps else "none (the warm start is kept)"
         verdict.append(f"Adversarial steps that the validation slice asked for, of {config.training.steps:,}: {kept}.")
     if covariates:
-        verdict.append(_worth_of_covariates(fit.laws[steps], returns, covariates, choose_end))
+        verdict.append(_worth_of_covariates(fit.laws[steps], usual, covariates, choose_end))
     if fit.stopped:
         verdict.append(f"While the steps were chosen, {fit.stopped.sentence}.")
     choice = Choice(steps, {k: float(s.mean()) for k, s in scores.items()}, verdict, fit.records, fit.stopped)
@@ -200,6 +202,8 @@ def fit_all(
     checkpoint: Checkpoint = NOWHERE,
 ) -> tuple[Law, list[Record], Failure | None]:
     """Fit to all rows with the chosen number of steps; after a failure the law is the warm start's.
+
+    Returns are those of usual times, without the season of their bars.
 
     Raises
     ------

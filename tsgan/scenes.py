@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -19,6 +20,7 @@ from tsgan.law import Law
 from tsgan.regimes import NAMES, Regimes
 from tsgan.returns import Floats
 from tsgan.scenarios import find_period
+from tsgan.season import Season
 
 Missing: TypeAlias = Literal["ignore", "history", "error"]
 MISSING = ("ignore", "history", "error")
@@ -40,6 +42,7 @@ class Known(NamedTuple):
     covariates: Covariates
     inputs: Floats
     """(time + 1, inputs) covariates known before each step and after the last"""
+    season: Season
     periods_per_year: float
 
 
@@ -95,6 +98,7 @@ def scene_of(
         _tensor(known, given) if given.any() or history is not None else None,
         None if history is None else _tensor(known, history),
         None if history is None else torch.as_tensor(rows, device=known.law.device),
+        partial(known.season.back, dates=dates),
     )
 
 

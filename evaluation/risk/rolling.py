@@ -244,7 +244,8 @@ class _Plan:
         """Figures in closed form: (origins, assets, 2, levels)."""
         found: list[Floats] = []
         for fitted, first, block in self._blocks():
-            found.append(fitted.exact(self.prices.iloc[first : block[-1] + 1], block - first, levels))
+            known, ends = self.prices.iloc[first : block[-1] + 1], self._after(block)
+            found.append(fitted.exact(known, block - first, ends, levels))
             progress((block[-1] - self.origins[0] + 1) / len(self.origins))
         return np.concatenate(found)
 
@@ -259,13 +260,18 @@ class _Plan:
                 row: int, fitted: _Forecaster = fitted, first: int = first, states: Any = states, dates: Any = dates
             ) -> Floats:
                 key = self.seed, dates[row].value % 2**63
-                paths = fitted.run(states[row : row + 1], self.horizon, self.n_samples, *key)
+                over = self._after(row + first + np.arange(self.horizon))
+                paths = fitted.run(states[row : row + 1], over, self.n_samples, *key)
                 return figure(horizon_values(paths, self.shares), row + first - int(self.origins[0]))
 
             for part in np.array_split(block - first, -(-len(block) // _BATCH)):
                 found.extend(_in_threads(one, part))
                 progress(len(found) / len(self.origins))
         return np.stack(found)
+
+    def _after(self, rows: Integers) -> pd.DatetimeIndex:
+        """Dates of the rows after some."""
+        return pd.DatetimeIndex(self.prices.index[rows + 1])
 
     def failures(self) -> list[str]:
         """Say which refits failed, and list their dates."""
@@ -345,11 +351,11 @@ class _Forecaster(Protocol):
     def states(self, prices: pd.DataFrame) -> Any:
         """State after each row."""
 
-    def exact(self, prices: pd.DataFrame, rows: Integers, levels: Sequence[float]) -> Floats:
-        """Figures of the step after each of some rows: (rows, assets, 2, levels)."""
+    def exact(self, prices: pd.DataFrame, rows: Integers, dates: pd.DatetimeIndex, levels: Sequence[float]) -> Floats:
+        """Figures of the step after each of some rows, and its date: (rows, assets, 2, levels)."""
 
-    def run(self, state: Any, length: int, copies: int, *key: int) -> Floats:
-        """Paths of log returns from one state, (copies, length, assets), with a random stream for each key."""
+    def run(self, state: Any, dates: pd.DatetimeIndex, copies: int, *key: int) -> Floats:
+        """Paths of log returns from one state, (copies, dates, assets), with a random stream for each key."""
 
 
 @dataclass(frozen=True)
@@ -408,15 +414,16 @@ class _Model:
             warnings.simplefilter("ignore", DataWarning)  # said when all the prices came
             return self.model.states(prices)
 
-    def exact(self, prices: pd.DataFrame, rows: Integers, levels: Sequence[float]) -> Floats:
-        states = self.states(prices)[rows]
-        figures = [np.stack(self.model.law_.value_at_risk(states, level), -1) for level in levels]
-        return np.stack(figures, -1)
+    def exact(self, prices: pd.DataFrame, rows: Integers, dates: pd.DatetimeIndex, levels: Sequence[float]) -> Floats:
+        states, law, season = self.states(prices)[rows], self.model.law_, self.model.season_
+        tails = ((season.back(figure, dates) for figure in law.value_at_risk(states, level)) for level in levels)
+        return np.stack([np.stack(list(figures), -1) for figures in tails], -1)
 
-    def run(self, state: Any, length: int, copies: int, *key: int) -> Floats:
+    def run(self, state: Any, dates: pd.DatetimeIndex, copies: int, *key: int) -> Floats:
         from tsgan.device import random_stream
 
-        return self.model.law_.run(state, length, random_stream(*key, device=self.model.law_.device), copies)
+        law, season = self.model.law_, self.model.season_
+        return season.back(law.run(state, len(dates), random_stream(*key, device=law.device), copies), dates)
 
 
 @dataclass(frozen=True)
@@ -450,13 +457,13 @@ class _Classical:
         states = self._own.states(log_returns(prices.to_numpy()))
         return np.concatenate((states[:1], states))  # nothing is known after the first price, and no origin is there
 
-    def exact(self, prices: pd.DataFrame, rows: Integers, levels: Sequence[float]) -> Floats:
+    def exact(self, prices: pd.DataFrame, rows: Integers, dates: pd.DatetimeIndex, levels: Sequence[float]) -> Floats:
         forecasts = self._own.one_step(log_returns(prices.to_numpy()), levels)
         figures = [np.stack((forecasts[level].var, forecasts[level].es), -1) for level in levels]
         return np.stack(figures, -1)[rows - 1]
 
-    def run(self, state: Any, length: int, copies: int, *key: int) -> Floats:
-        return self._own.run(state, length, np.random.default_rng(key), copies)
+    def run(self, state: Any, dates: pd.DatetimeIndex, copies: int, *key: int) -> Floats:
+        return self._own.run(state, len(dates), np.random.default_rng(key), copies)
 
 
 def _forecaster(model: TSGAN | Baseline | str, seed: int) -> _Forecaster:

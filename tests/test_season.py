@@ -1,0 +1,230 @@
+"""Volatility by the time of the week: measured, taken out before the law is learned, and given back at its dates."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from tsgan import TSGAN, Config
+from tsgan.calendars import infer_calendar
+from tsgan.datasets import read_prices
+from tsgan.datasets.processes import Garch
+from tsgan.errors import DataWarning, ModelFileError
+from tsgan.evaluation import rolling_forecasts
+from tsgan.evaluation.risk import rolling_pit
+from tsgan.procedure import choose
+from tsgan.returns import log_returns
+from tsgan.season import Season
+from tsgan.store import read_model, write_model
+
+HOURS = range(9, 16)
+BY_HOUR = np.array([2.0, 1.0, 0.8, 0.6, 0.6, 0.8, 1.0])
+BY_HOUR /= np.sqrt(np.mean(BY_HOUR**2))
+QUICK = dataclasses.replace(
+    Config().with_training(steps=0), warm_start=dataclasses.replace(Config().warm_start, steps=60)
+)
+HOURLY = Path(__file__).parents[2] / "shared" / "data" / "spy_hourly.csv"
+
+
+def sessions(rows: int) -> pd.DatetimeIndex:
+    hours = pd.date_range("2015-01-05", periods=6 * rows, freq="h", name="date")
+    return hours[(hours.day_of_week < 5) & hours.hour.isin(HOURS)][:rows]
+
+
+def market(rows: int = 4200) -> pd.DataFrame:
+    """Prices of a GJR-GARCH whose bars have the volatility of their hour; the first of 4,900."""
+    dates, law = sessions(4900), Garch(omega=0.02, alpha=0.02, gamma=0.08, beta=0.92)
+    usual = law.simulate(1, 4899, 0)[0] / law.variance() ** 0.5
+    returns = 0.003 * usual * BY_HOUR[dates.hour[1:] - 9]
+    prices = pd.DataFrame({"X": 100 * np.exp(np.concatenate(([0], np.cumsum(returns))))}, dates)
+    return prices.iloc[:rows]
+
+
+def season_of(prices: pd.DataFrame) -> Season:
+    dates = pd.DatetimeIndex(prices.index)
+    return Season.of(log_returns(prices.to_numpy()), dates[1:], infer_calendar(dates))
+
+
+@pytest.fixture(scope="module")
+def prices() -> pd.DataFrame:
+    return market()
+
+
+@pytest.fixture(scope="module")
+def model(prices: pd.DataFrame) -> TSGAN:
+    return TSGAN(config=QUICK, random_state=0).fit(prices)
+
+
+def test_factors_of_a_known_season_are_found(prices: pd.DataFrame) -> None:
+    season = season_of(prices)
+    assert len(season.times) == 35
+    found = list(season.describe().values())
+    assert list(season.describe()) == [f"{hour:02d}:00" for hour in HOURS]
+    np.testing.assert_allclose(np.log(found), np.log(BY_HOUR), atol=0.08)  # 600 bars an hour: two standard errors
+    on_average = np.square(season.at(pd.DatetimeIndex(prices.index[1:]))).mean()
+    assert on_average == pytest.approx(1)
+
+
+def test_a_weekend_that_is_wild_is_found_by_its_day(prices: pd.DataFrame) -> None:
+    returns, dates = log_returns(prices.to_numpy()), pd.DatetimeIndex(prices.index[1:])
+    monday = (dates.day_of_week == 0) & (dates.hour == 9)
+    returns[monday] *= 3
+    season = Season.of(returns, dates, infer_calendar(dates))
+    ratio = season.at(dates)[monday][0, 0] / season.at(dates)[(dates.day_of_week == 2) & (dates.hour == 9)][0, 0]
+    assert 1.5 < ratio < 3  # 120 Mondays are drawn towards the other days
+
+
+def test_few_bars_say_little() -> None:
+    few = season_of(market(100)).factors
+    assert np.ptp(np.log(few)) < np.ptp(np.log(BY_HOUR))
+
+
+def test_what_is_taken_out_comes_back(prices: pd.DataFrame) -> None:
+    season, returns, dates = season_of(prices), log_returns(prices.to_numpy()), pd.DatetimeIndex(prices.index[1:])
+    usual = season.without(returns, dates)
+    np.testing.assert_allclose(season.back(usual, dates), returns, atol=1e-15)
+    np.testing.assert_allclose(season.back(np.stack((usual, usual)), dates)[1], returns, atol=1e-15)
+    hours = pd.Series(np.square(usual[:, 0])).groupby(dates.hour).mean()
+    assert hours.max() / hours.min() < 1.6  # 11 before
+
+
+def test_times_that_there_have_not_been(prices: pd.DataFrame) -> None:
+    season = season_of(prices)
+    saturday, night = pd.DatetimeIndex(["2024-01-06 09:00"]), pd.DatetimeIndex(["2024-01-08 03:00"])
+    assert season.at(saturday)[0, 0] == pytest.approx(BY_HOUR[0], rel=0.2)  # as that hour of another day
+    assert season.at(night).tolist() == [[1.0]]
+    berlin = pd.DatetimeIndex(["2024-01-08 09:00"]).tz_localize("Europe/Berlin")
+    assert season.at(berlin) == season.at(pd.DatetimeIndex(["2024-01-08 09:00"]))
+
+
+@pytest.mark.parametrize("freq", ["B", "D", "W", "ME", "36h"])
+def test_bars_of_a_day_or_longer_have_none(freq: str) -> None:
+    dates = pd.date_range("2001-01-01", periods=400, freq=freq)
+    returns = np.random.default_rng(0).normal(size=(400, 2))
+    season = Season.of(returns, dates, infer_calendar(dates))
+    assert len(season.times) == 0
+    assert season.without(returns, dates) is returns
+    assert season.back(returns, dates) is returns
+    assert season.at(dates).tolist() == np.ones((400, 2)).tolist()
+
+
+def test_bars_that_never_move_are_no_division_by_nought() -> None:
+    prices = market(1400)
+    still = pd.DatetimeIndex(prices.index).hour == 12
+    prices.loc[still] = np.nan
+    season = season_of(prices.ffill())
+    assert season.is_possible
+    assert 0 < season.describe()["12:00"] < 0.2
+
+
+def test_paths_have_the_volatility_of_their_hours(model: TSGAN, prices: pd.DataFrame) -> None:
+    paths = model.sample(400, length=140, random_state=0)
+    for drawn in (paths, model.sample(400, length=140, start="last", random_state=0)):
+        found = drawn.returns[:, :, 0].std(axis=0)
+        by_hour = pd.Series(found).groupby(drawn.dates.hour).mean()
+        np.testing.assert_allclose(np.log(by_hour / found.mean()), np.log(BY_HOUR / BY_HOUR.mean()), atol=0.15)
+    assert paths.returns.std() == pytest.approx(log_returns(prices.to_numpy()).std(), rel=0.15)
+
+
+def test_paths_under_a_condition_have_it_too(model: TSGAN) -> None:
+    wanted = 1.5 * model.describe()["annual_volatility"]["X"]
+    paths = model.sample(100, length=140, condition={"volatility": wanted}, random_state=0)
+    found = pd.Series(paths.returns[:, :, 0].std(axis=0)).groupby(paths.dates.hour).mean()
+    assert found[9] > 2 * found[12]
+    each = paths.returns[:, :, 0].std(axis=1) * model.periods_per_year_**0.5
+    np.testing.assert_allclose(each, wanted, rtol=0.02)
+
+
+def test_forecasts_know_the_hour(model: TSGAN) -> None:
+    later, start = market(4900), sessions(4900)[4200]
+    with pytest.warns(DataWarning, match="no test of it"):
+        seen = rolling_forecasts(model, later, sessions(4900)[4000], levels=[0.05])
+    assert len(seen) == 900
+    forecast = rolling_forecasts(model, later, start, levels=[0.05])
+    hour = pd.DatetimeIndex(forecast.index).hour
+    var = -forecast["VaR", 0.05]
+    assert var[hour == 9].median() > 2 * var[hour == 12].median()
+    drawn = rolling_forecasts(model, later, start, levels=[0.05], method="sample", n_samples=4000)
+    np.testing.assert_allclose(drawn["VaR", 0.05], forecast["VaR", 0.05], rtol=0.2)
+    pit = rolling_pit(model, later, start, n_samples=1000).iloc[:, 0]
+    outside = (pit - 0.5).abs() > 0.45
+    assert outside[hour == 9].mean() == pytest.approx(0.1, abs=0.08)
+    assert outside[hour == 12].mean() == pytest.approx(0.1, abs=0.08)
+
+
+@pytest.mark.parametrize(("first", "alike"), [(3600, True), (2000, False)])
+def test_what_chooses_the_steps_knows_no_season_of_the_days_that_judge(
+    first: int, alike: bool, prices: pd.DataFrame
+) -> None:
+    returns, dates = log_returns(prices.to_numpy()), pd.DatetimeIndex(prices.index[1:])
+    changed = returns.copy()
+    changed[first:] *= np.where(dates.hour == 12, 5, 1)[first:, None]
+    told = dates, infer_calendar(dates), QUICK, 0, torch.device("cpu"), lambda _: None
+    assert (choose(returns, *told).scores == choose(changed, *told).scores) == alike
+
+
+def test_memory_is_that_of_usual_times(model: TSGAN, prices: pd.DataFrame) -> None:
+    states = model.states(prices.iloc[-600:])
+    torch.testing.assert_close(states[1:], model.states_[-600:][1:])
+    usual = model.season_.without(model.returns_, pd.DatetimeIndex(model.dates_[1:]))
+    torch.testing.assert_close(model.law_.states(usual), model.states_)
+
+
+def test_new_rows_and_a_refit(model: TSGAN, prices: pd.DataFrame, tmp_path: Path) -> None:
+    file = tmp_path / "model.tsgan"
+    model.save(file)
+    later = market(4900)
+    kept = TSGAN.load(file).update(later)
+    assert np.array_equal(kept.season_.factors, model.season_.factors)
+    assert len(kept.states_) == 4900
+    refitted = TSGAN.load(file).update(later, refit=True)
+    assert not np.array_equal(refitted.season_.factors, model.season_.factors)
+    np.testing.assert_allclose(refitted.season_.factors, season_of(later).factors)
+
+
+def test_a_file_keeps_it_and_older_ones_have_none(model: TSGAN, tmp_path: Path) -> None:
+    file = tmp_path / "model.tsgan"
+    model.save(file)
+    loaded = TSGAN.load(file)
+    for one, other in zip(loaded.season_, model.season_, strict=True):
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(
+        loaded.sample(3, 20, random_state=0).returns, model.sample(3, 20, random_state=0).returns
+    )
+    tensors, document = read_model(file)
+    older = {name: tensor for name, tensor in tensors.items() if not name.startswith("season.")}
+    write_model(file, older, document)
+    assert len(TSGAN.load(file).season_.times) == 0
+    for name, value, said in (
+        ("season.times", tensors["season.times"].flip(0), "impossible times or factors"),
+        ("season.factors", 1e6 * tensors["season.factors"], "impossible times or factors"),
+        ("season.factors", torch.nan * tensors["season.factors"], "not finite"),
+        ("season.factors", tensors["season.factors"][1:], r"is float64 \(34, 1\), expected float64 \(35, 1\)"),
+        ("season.other", tensors["season.mean"].clone(), "which no model has"),
+    ):
+        write_model(file, tensors | {name: value}, document)
+        with pytest.raises(ModelFileError, match=said):
+            TSGAN.load(file)
+
+
+def test_info_says_it(model: TSGAN) -> None:
+    said = model.describe()["volatility_by_time_of_day"]
+    assert list(said) == [f"{hour:02d}:00" for hour in HOURS]
+    assert said["09:00"] > 1.5
+    assert said["12:00"] < 0.8
+
+
+def test_real_hourly_bars_are_breached_alike_at_every_hour() -> None:
+    """SPY 2019 to 2021, VaR at 5 % of single hours: breached as often at the open as at noon."""
+    if not HOURLY.exists():
+        pytest.skip(f"no {HOURLY.name} beside the project")
+    bars = read_prices(HOURLY).iloc[-6000:]
+    model = TSGAN(config=QUICK, random_state=0).fit(bars.iloc[:4000])
+    assert model.describe()["volatility_by_time_of_day"]["09:00"] > 1.5
+    forecast = rolling_forecasts(model, bars, bars.index[4000], levels=[0.05])["VaR", 0.05]
+    breached = log_returns(bars.to_numpy())[-len(forecast) :, 0] <= forecast.to_numpy()
+    for hour in (9, 12):
+        assert 0.01 < breached[pd.DatetimeIndex(forecast.index).hour == hour].mean() < 0.12

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from pathlib import Path
 
@@ -13,6 +14,14 @@ import torch
 from tsgan import TSGAN, Config
 
 torch.set_num_threads(1)  # two busy processes on two cores wait for each other's threads; results do not change
+
+
+@pytest.fixture
+def pickled_by_value(request: pytest.FixtureRequest) -> None:
+    """Functions of the test's module are sent to other processes whole, which cannot import a test."""
+    for name in ("cloudpickle", "joblib.externals.cloudpickle"):  # older joblibs bring one of their own
+        if importlib.util.find_spec(name):
+            importlib.import_module(name).register_pickle_by_value(request.module)
 
 
 def garch_returns(steps: int, seed: int, assets: int = 1) -> np.ndarray:

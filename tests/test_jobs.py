@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -16,7 +15,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from cloudpickle import register_pickle_by_value
 from joblib import parallel_config
 
 from tsgan import TSGAN, Config, ConfigError, DataError, TrainingError, TrainingWarning, fit_each
@@ -194,9 +192,9 @@ def state_of_the_process(place: int) -> tuple[int, int]:
     return place, torch.get_num_threads()
 
 
+@pytest.mark.usefixtures("pickled_by_value")
 @pytest.mark.parametrize("backend", [threads, loky])
 def test_results_keep_their_order_and_use_one_thread(backend: Callable[[], Iterator[None]]) -> None:
-    register_pickle_by_value(sys.modules[__name__])  # other processes cannot import a test
     before = torch.get_num_threads(), list(warnings.filters)
     with backend():  # type: ignore[attr-defined]
         done = list(results(partial(state_of_the_process, place) for place in range(4)))
@@ -208,7 +206,7 @@ def end_the_process(place: int) -> None:
     os._exit(place)
 
 
+@pytest.mark.usefixtures("pickled_by_value")
 def test_a_worker_that_ends_is_a_sentence() -> None:
-    register_pickle_by_value(sys.modules[__name__])
     with pytest.raises(TrainingError, match="processes that work side by side was ended"), loky():
         list(results(partial(end_the_process, 1) for _ in range(2)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -12,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from cloudpickle import register_pickle_by_value
 from scipy import stats
 
 from tsgan import ConfigError, DataError, DataWarning
@@ -509,8 +507,8 @@ def test_impossible_numbers_are_refused() -> None:
 # processes and progress -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("pickled_by_value")
 def test_processes_change_nothing() -> None:
-    register_pickle_by_value(sys.modules[__name__])  # other processes cannot import a test
     scale = 2.0  # held by the closure
     variants: dict[str, Strategy] = {"lambda": lambda p: scale * momentum(p, 5), "hold": hold}
     paths = make_paths(noise(130))

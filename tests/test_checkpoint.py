@@ -394,7 +394,7 @@ def test_a_refit_that_is_killed_goes_on_and_never_harms_the_model(project: Path,
         out.write_bytes(before)
 
     with runs(project, [*command, "--resume"]) as run:
-        kill_again_and_again(run, check, start_anew, took, KILLS // 4)
+        kill_again_and_again(run, check, start_anew, took, KILLS // 6)
 
 
 @pytest.mark.slow
@@ -417,7 +417,7 @@ def test_fits_of_each_ticker_that_are_killed_go_on_to_the_same_models(project: P
             file.unlink()
 
     with runs(project, each(project, "killed", "--resume")) as run:
-        kill_again_and_again(run, check, start_anew, took, KILLS // 4)
+        kill_again_and_again(run, check, start_anew, took, KILLS // 6)
 
 
 # stopped from outside -------------------------------------------------------------------------------------------------

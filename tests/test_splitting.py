@@ -15,6 +15,7 @@ from tsgan import TSGAN
 from tsgan.conditioning import Particles, Reach, Scene, _shuffled
 from tsgan.events import Goal
 from tsgan.returns import Floats
+from tsgan.season import Season
 from tsgan.splitting import POPULATION, Population, effective_samples, join, split
 
 STEPS = 16
@@ -248,7 +249,7 @@ class Moved(NamedTuple):
 @pytest.fixture(scope="module")
 def moved(panel_model: TSGAN) -> Moved:
     """Nothing is asked for but a volatility, whose level is random too."""
-    scene = Scene(panel_model.law_, panel_model.states_[:-1], np.zeros(3))
+    scene = Scene(panel_model.law_, panel_model.states_[:-1], np.zeros(3), Season.none(3), panel_model.dates_[:0])
     goals = (Goal("volatility", None, 0.2, 0.2), Goal("volatility", 1, 0.2, 0.2))
     reach = Reach(scene, 12, goals, 252.0, seed=0)
     rng = torch.Generator().manual_seed(1)

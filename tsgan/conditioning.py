@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -21,6 +22,7 @@ from tsgan.joint import Noise
 from tsgan.law import Law
 from tsgan.progress import Shares, untold
 from tsgan.returns import Floats
+from tsgan.season import Season
 from tsgan.splitting import POPULATION, Population, effective_samples, join, split
 
 _LEVEL_SPREAD = 0.3  # what the volatility of later years misses that of a training history by, in logs, on 78 series
@@ -83,14 +85,15 @@ class Scene(NamedTuple):
     """(origins, assets, 3, half-lives) the state at each place where a path may start"""
     drift: Floats
     """(assets,) what is added to every log return"""
+    season: Season
+    dates: pd.DatetimeIndex
+    """(length,) of the steps"""
     given: Tensor | None = None
     """(length, inputs) covariates that are the same on every path, 0 where they are not given"""
     history: Tensor | None = None
     """(time, inputs) covariates that follow their own history, 0 where they do not; the end goes on at the start"""
     starts: Tensor | None = None
     """(origins,) row of the history that conditions the first step from each origin"""
-    in_season: Callable[[Floats], Floats] | None = None
-    """Gives returns (n, length, assets) the volatility of the times of the week that they fall on"""
 
     def follow(self, origin: Tensor, noise: Noise) -> Floats:
         """Log returns (n, length, assets) from origins (n,) by given random numbers."""
@@ -100,9 +103,7 @@ class Scene(NamedTuple):
             if self.history is not None and self.starts is not None:
                 steps = torch.arange(given.shape[1], device=given.device)
                 given = given + self.history[(self.starts[origin][:, None] + steps) % len(self.history)]
-        returns = self.law.follow(self.states[origin], noise, given=given)
-        if self.in_season is not None:
-            returns = self.in_season(returns)
+        returns = self.season.back(self.law.follow(self.states[origin], noise, given=given), self.dates)
         if self.drift.any():
             returns += self.drift
         return returns
@@ -225,7 +226,7 @@ class Reach:
     @property
     def _mean(self) -> Floats:
         """Mean log return of each asset: (assets,)."""
-        return self.law.drift + self.scene.drift
+        return self.scene.season.mean_of(self.law.drift) + self.scene.drift
 
     def _wait(self, n: int, tell: Shares) -> Iterator[tuple[Floats, Conditioning]]:
         tried = hits = 0

@@ -75,9 +75,7 @@ class Contents(NamedTuple):
         fit = dict(document["fit"])
         fit.setdefault("fitted_rows", rows)  # files of before `update` do not say it
         _check_fit(fit, rows)
-        size, season = len(config.generator.half_lives), parts.pop("season")
-        times = season["times"].numel() if "times" in season else 0
-        season_shapes = {"times": (times,), "factors": (times, assets), "mean": (assets,)}
+        size = len(config.generator.half_lives)
         shapes = {
             "dates": (rows,),
             "returns": (rows - 1, assets),
@@ -89,8 +87,6 @@ class Contents(NamedTuple):
         _check_tensors(parts["noise"], {"scores": (days, assets), "levels": (days,), "factor": (assets, assets)})
         # the tensor that is large in everything which the text declares; the generator checks the others
         _check_tensors(parts["generator"], {"hidden": (assets, 3 * size, config.generator.width)}, others=True)
-        if season:  # older files have none
-            _check_tensors(season, season_shapes, torch.float64, {"times": torch.int64})
         dates, returns, last_price = (alone[name].numpy() for name in ("dates", "returns", "last_price"))
         ascending = bool((dates[1:] > dates[:-1]).all()) and dates[0] >= _FIRST_DATE and dates[-1] < _END_DATE
         _require(ascending, "dates must ascend, from the year 1 to 9999")
@@ -107,8 +103,9 @@ class Contents(NamedTuple):
             returns,
             last_price,
             alone["covariates"].numpy(),
-            **parts,
-            season=_season(season, assets),
+            parts["generator"],
+            parts["noise"],
+            _season(parts["season"], returns),
         )
 
 
@@ -159,9 +156,15 @@ def check_law(law: Law, states: Tensor, returns: Floats, inputs: Floats) -> None
     _require(fits, "the law that its weights make has nothing to do with its returns")
 
 
-def _season(tensors: dict[str, Tensor], assets: int) -> Season:
-    season = Season(**{name: tensor.numpy() for name, tensor in tensors.items()}) if tensors else Season.none(assets)
-    _require(season.is_possible, "its season has impossible times or factors")
+def _season(tensors: dict[str, Tensor], returns: Floats) -> Season:
+    assets, times = returns.shape[1], tensors["times"].numel() if "times" in tensors else 0
+    if not tensors:  # of daily bars, and in older files
+        return Season.none(assets)
+    shapes = {"times": (times,), "factors": (times, assets), "lift": (assets,)}
+    _check_tensors(tensors, shapes, torch.float64, {"times": torch.int64})
+    season = Season(*(tensors[name].numpy() for name in Season._fields))
+    possible = season.is_possible and bool((np.abs(season.lift) <= np.abs(returns).max(axis=0)).all())
+    _require(possible, "its season has impossible times, factors or means")
     return season
 
 

@@ -457,7 +457,8 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         Returns
         -------
         (rows, assets, 3, half-lives); entry t knows the rows up to t, and is where ``law_.run`` and
-        ``law_.value_at_risk`` go on from.
+        ``law_.value_at_risk`` go on from; ``season_.back`` gives what they return the season of bars of less than a
+        day.
 
         Raises
         ------
@@ -483,7 +484,8 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         tensors["dates"] = torch.tensor(self.dates_.to_numpy().astype("datetime64[us]").astype(np.int64))
         tensors["last_price"] = torch.tensor(self.last_price_)
         tensors["covariates"] = torch.tensor(self.inputs_)
-        tensors |= {f"season.{name}": torch.tensor(value) for name, value in self.season_._asdict().items()}
+        if len(self.season_.times):
+            tensors |= {f"season.{name}": torch.tensor(value) for name, value in self.season_._asdict().items()}
         document = {
             "config": (self._settings()).to_dict(),
             "parameters": {

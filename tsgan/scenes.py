@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -95,10 +94,11 @@ def scene_of(
         known.law,
         states,
         _drift(known, wish.trends),
+        known.season,
+        dates,
         _tensor(known, given) if given.any() or history is not None else None,
         None if history is None else _tensor(known, history),
         None if history is None else torch.as_tensor(rows, device=known.law.device),
-        partial(known.season.back, dates=dates),
     )
 
 
@@ -151,10 +151,11 @@ def _similar(inputs: Floats) -> NDArray[np.int64]:
 
 def _drift(known: Known, trends: Sequence[tuple[int | None, float]]) -> Floats:
     """What is added to every log return, (assets,), so that its mean is the trend that is asked for."""
-    added = np.zeros(len(known.law.drift))
+    mean = known.season.mean_of(known.law.drift)
+    added = np.zeros(len(mean))
     for asset, trend in trends:
         chosen = columns_of(asset)
-        added[chosen] = trend / known.periods_per_year - known.law.drift[chosen].mean()
+        added[chosen] = trend / known.periods_per_year - mean[chosen].mean()
     return added
 
 

@@ -17,8 +17,10 @@ from tsgan.calendars import EPOCH_WEEKDAY, TICKS_PER_SECOND, Calendar, WeeklyPat
 from tsgan.returns import Floats
 
 _AROUND = 2  # weeks of bars whose mean square says how volatile the market is in the middle of them
-_CREDIT = 10.0  # bars at a time of the day before its own mean counts as much as that of all bars
-_WEEK_CREDIT = 100.0  # bars at a time of the week before it counts as much as that time of all days
+_LARGEST = 25.0  # times their mean that a square counts for at most: one jump says little about its time of the week
+_SPREAD = 0.3  # variance of the log mean square between times of day, against which errors of the mean are weighed
+_WEEK_SPREAD = 0.1  # the same between days of the week at one time of day
+_STILL = 0.5  # share of bars at a time of the day that do not move, beyond which the law is left to deal with them
 _MOST = 100.0  # times the usual volatility, and its inverse: beyond them is no bar of a market
 _DAY, _WEEK = 86_400, 7 * 86_400
 
@@ -30,8 +32,9 @@ class Season(NamedTuple):
     """(times,) seconds since Monday 00:00, ascending"""
     factors: Floats
     """(times, assets) relative to the usual volatility; their squares are 1 in the mean over the bars they come from"""
-    mean: Floats
-    """(assets,) log return of a bar, which the factors leave alone"""
+    lift: Floats
+    """(assets,) what every log return gets back beside them, so that the mean is that of the data: wild bars may earn
+    more than others"""
 
     @classmethod
     def none(cls, assets: int) -> Self:
@@ -44,22 +47,27 @@ class Season(NamedTuple):
 
         Squares are taken relative to those of the weeks around them, so that a crisis counts like any other time. The
         factor of a time of the week is drawn towards that of the same time on all days, and that one towards 1, the
-        more the fewer bars there are.
+        more the fewer bars there are and the more their squares differ. Assets that stand still at some hour have none.
         """
-        times, mean = _times_of_week(calendar), returns.mean(axis=0)
+        times, assets = _times_of_week(calendar), returns.shape[1]
         if not len(times):
-            return cls.none(returns.shape[1])
-        squares = np.square(returns - mean)
+            return cls.none(assets)
+        squares = np.square(returns)
         around = pd.DataFrame(squares).rolling(_AROUND * len(times), min_periods=1, center=True).mean().to_numpy()
         relative = np.divide(squares, around, out=np.ones_like(squares), where=around > 0)
         days, day = np.unique(times % _DAY, return_inverse=True)
         place = _places(_seconds(dates), times)
-        known = place >= 0
-        of_day = _means(relative[known], day[place[known]], np.ones((len(days), 1)), _CREDIT)
-        of_week = _means(relative[known], place[known], of_day[day], _WEEK_CREDIT)
-        season = cls(times, np.sqrt(of_week), mean)
+        relative, place = relative[place >= 0], place[place >= 0]
+        one = np.ones((len(days), assets))
+        spread, relative = relative.var(axis=0).clip(min=1.0), relative.clip(max=_LARGEST)
+        of_day = _means(relative, day[place], one, spread / _SPREAD)
+        of_week = _means(relative, place, of_day[day], spread / _WEEK_SPREAD)
+        still = (_plain_means(relative == 0, day[place], len(days))[0] > _STILL).any(axis=0)
+        season = cls(times, np.where(still, 1.0, np.sqrt(of_week)), np.zeros(assets))
         usual = np.sqrt(np.square(season.at(dates)).mean(axis=0))
-        return season._replace(factors=(season.factors / usual).clip(1 / _MOST, _MOST))
+        season = season._replace(factors=(season.factors / usual).clip(1 / _MOST, _MOST))
+        earned = season.mean_of(season.without(returns, dates).mean(axis=0))
+        return season._replace(lift=returns.mean(axis=0) - earned)
 
     def at(self, dates: pd.DatetimeIndex) -> Floats:
         """Factors of the bars that end at dates, (time, assets); 1 at a time of the day that there has not been."""
@@ -68,19 +76,21 @@ class Season(NamedTuple):
 
     def without(self, returns: Floats, dates: pd.DatetimeIndex) -> Floats:
         """Log returns as they would be at a usual time: (time, assets)."""
-        return self.mean + (returns - self.mean) / self.at(dates) if len(self.times) else returns
+        return returns / self.at(dates) if len(self.times) else returns
 
     def back(self, returns: Floats, dates: pd.DatetimeIndex) -> Floats:
-        """Invert :meth:`without`, for (..., time, assets) returns or quantiles of them."""
-        return self.mean + (returns - self.mean) * self.at(dates) if len(self.times) else returns
+        """Give usual log returns (..., time, assets), or quantiles of them, the season of their dates."""
+        return returns * self.at(dates) + self.lift if len(self.times) else returns
+
+    def mean_of(self, mean: Floats) -> Floats:
+        """Mean log return a bar, over a week, that a usual mean log return becomes: (assets,)."""
+        return mean * self.factors.mean(axis=0) + self.lift if len(self.times) else mean
 
     def describe(self) -> dict[str, float]:
         """Mean factor over days and assets at every time of the day, such as {"09:30": 2.1}."""
-        clock = self.times % _DAY
-        return {
-            f"{time // 3600:02d}:{time // 60 % 60:02d}": float(self.factors[clock == time].mean())
-            for time in np.unique(clock).tolist()
-        }
+        clock = pd.to_timedelta(self.times % _DAY, unit="s")
+        means = pd.Series(self.factors.mean(axis=1)).groupby(clock).mean()
+        return {str(time)[-8:].removesuffix(":00"): float(mean) for time, mean in means.items()}
 
     @property
     def is_possible(self) -> bool:
@@ -95,7 +105,7 @@ def _times_of_week(calendar: Calendar) -> NDArray[np.int64]:
     if not isinstance(calendar.rule, WeeklyPattern):
         return np.zeros(0, dtype=np.int64)
     times = np.unique(np.asarray(calendar.rule.slots, dtype=np.int64) // TICKS_PER_SECOND[calendar.unit])
-    return times if len(np.unique(times % _DAY)) > 1 else times[:0]
+    return times if len(times) > 1.5 * len(np.unique(times // _DAY)) else times[:0]  # daily bars change their hour
 
 
 def _seconds(dates: pd.DatetimeIndex) -> NDArray[np.int64]:
@@ -115,11 +125,15 @@ def _places(seconds: NDArray[np.int64], times: NDArray[np.int64]) -> NDArray[np.
     return place
 
 
-def _means(values: Floats, group: NDArray[np.int64], prior: Floats, credit: float) -> Floats:
+def _means(values: Floats, group: NDArray[np.int64], prior: Floats, credit: Floats) -> Floats:
     """Mean of each group, drawn in logs towards a prior that counts as so many values: (groups, assets)."""
-    groups, assets = len(prior), values.shape[1]
-    sums = np.stack([np.bincount(group, values[:, k], groups) for k in range(assets)], axis=1)
-    count = np.bincount(group, minlength=groups)[:, None]
-    means = np.divide(sums, count, out=np.ones_like(sums), where=count > 0)
-    logs = np.log(means.clip(1 / _MOST**2))  # there may be bars that never move
+    means, count = _plain_means(values, group, len(prior))
+    logs = np.log(means.clip(1 / _MOST**2))
     return np.asarray(np.exp((count * logs + credit * np.log(prior)) / (count + credit)))
+
+
+def _plain_means(values: Floats, group: NDArray[np.int64], groups: int) -> tuple[Floats, NDArray[np.int64]]:
+    """Mean of each group, 1 of an empty one, and its size: (groups, assets), (groups, 1)."""
+    sums = np.stack([np.bincount(group, column, groups) for column in values.T], axis=1)
+    count = np.bincount(group, minlength=groups)[:, None]
+    return np.divide(sums, count, out=np.ones_like(sums), where=count > 0), count

@@ -416,8 +416,8 @@ class _Model:
 
     def exact(self, prices: pd.DataFrame, rows: Integers, dates: pd.DatetimeIndex, levels: Sequence[float]) -> Floats:
         states, law, season = self.states(prices)[rows], self.model.law_, self.model.season_
-        tails = ((season.back(figure, dates) for figure in law.value_at_risk(states, level)) for level in levels)
-        return np.stack([np.stack(list(figures), -1) for figures in tails], -1)
+        tails = (law.value_at_risk(states, level) for level in levels)
+        return np.stack([np.stack([season.back(figure, dates) for figure in tail], -1) for tail in tails], -1)
 
     def run(self, state: Any, dates: pd.DatetimeIndex, copies: int, *key: int) -> Floats:
         from tsgan.device import random_stream

@@ -605,18 +605,15 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
             f"{_REFITTED}{len(dates):,} rows up to {iso(dates[-1])} with the steps chosen at the first fit; "
             "the verdict is that of the first fit."
         )
-        return (
-            law,
-            season,
-            {
-                **fit,
-                "verdict": [*said, sentence, *_on_failure(failure)],
-                "training": self.training_._replace(final=records, failed_final=failure).to_dict(),
-                "fitted_rows": len(dates),
-                "fingerprint": fingerprint,
-                "versions": _versions(),
-            },
-        )
+        found = {
+            **fit,
+            "verdict": [*said, sentence, *_on_failure(failure)],
+            "training": self.training_._replace(final=records, failed_final=failure).to_dict(),
+            "fitted_rows": len(dates),
+            "fingerprint": fingerprint,
+            "versions": _versions(),
+        }
+        return law, season, found
 
     @property
     def training_(self) -> History:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ import torch
 
 from tsgan import TSGAN, Config
 
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in a background job: tests and what they start need Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 torch.set_num_threads(1)  # two busy processes on two cores wait for each other's threads; results do not change
 
 

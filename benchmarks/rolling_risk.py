@@ -7,8 +7,9 @@
 Panels: sp, the S&P 500 from 2000-01-03 to 2019-12-31, classical methods fitted to the last 2,500 days every 20 days and
 models of ours every 250; sp early, the same from 1960 to 1999, on which choices of the model were made; etf and fx,
 each asset alone, fitted to the last 2,000 and 2,500 days every 250 days from the first date that has so many before it.
---refit gives another number of days to all. Over one day the figures are exact; over --horizon 10 they come from
---samples draws at every date, and dates overlap.
+"tsgan together" and "tsgan warm start together" are fitted to all series of a panel at once. --refit gives another
+number of days to all. Over one day the figures are exact; over --horizon 10 they come from --samples draws at every
+date, and dates overlap.
 
 Forecasts are kept in --out, one file a (panel, series, model, seed, horizon, draws, refit), and what is there is not
 computed again; --summary computes nothing. --quick takes 4 of the 18 ETFs and 4 of the 16 fx series. Prints Markdown.
@@ -41,7 +42,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import torch
-from generators import MODELS, unfitted
+from generators import MODELS as ALONE
+from generators import unfitted
 from heldout import FOLDER, QUICK
 from heldout import PANELS as HELD_OUT
 from records import markdown, work
@@ -56,6 +58,9 @@ from tsgan.evaluation.risk.comparisons import diebold_mariano, model_confidence_
 OUT = Path(__file__).parent / "results" / "rolling_risk"
 SP_DATES = {"sp": ("2000-01-03", "2019-12-31"), "sp early": ("1960-01-04", "1999-12-31")}
 PANELS = {**HELD_OUT, "sp early": HELD_OUT["sp"]}
+TOGETHER = {f"{model} together": model for model in ALONE}
+"""Those fitted to a whole panel, and what each of them is"""
+MODELS = {model: model for model in ALONE} | TOGETHER
 LEVELS = (0.05, 0.025, 0.01)
 REFERENCE = "GJR-skewt"
 CLASSICAL = (REFERENCE, "FHS GJR-skewt", "EGARCH-skewt", "GARCH-normal", "historical 250")
@@ -82,26 +87,28 @@ class Series(NamedTuple):
 
 
 class Task(NamedTuple):
-    """Forecasts of one series by one model."""
+    """Forecasts by one model, of one series or of all of a panel."""
 
-    series: Series
+    all_series: list[Series]
     model: str
     seed: int
     horizon: int
     refit: int
     samples: int
 
-    def file(self, folder: Path) -> Path:
+    def files(self, folder: Path) -> dict[str, Path]:
+        """Name of a series -> where its forecasts are kept."""
         steps = f"horizon {self.horizon}" + (f" draws {self.samples}" if self.horizon > 1 else "")
         name = f"{self.model} seed {self.seed} {steps} refit {self.refit}"
-        return folder / self.series.panel / self.series.name / f"{re.sub('[^a-z0-9]+', '-', name.lower())}.parquet"
+        file = f"{re.sub('[^a-z0-9]+', '-', name.lower())}.parquet"
+        return {series.name: folder / series.panel / series.name / file for series in self.all_series}
 
 
 def main() -> None:
     options = parse()
     panels = {panel: load(panel, options) for panel in options.panels}
     if not options.summary:
-        todo = [task for task in tasks(panels, options) if not task.file(options.out).exists()]
+        todo = [t for t in tasks(panels, options) if not all(file.exists() for file in t.files(options.out).values())]
         for _ in work([partial(forecast, task, options.out) for task in todo], options.jobs):
             pass  # each keeps its own file
     known = [read_panel(all_series, options) for all_series in panels.values()]
@@ -111,7 +118,7 @@ def main() -> None:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--panels", nargs="+", choices=PANELS, default=["sp"])
-    parser.add_argument("--models", nargs="+", choices=(*BASELINES, *MODELS), default=[*CLASSICAL, *MODELS])
+    parser.add_argument("--models", nargs="+", choices=(*BASELINES, *MODELS), default=[*CLASSICAL, *ALONE])
     parser.add_argument("--seeds", type=int, default=1, help="of each model of ours")
     parser.add_argument("--horizon", type=int, default=1, help="days ahead")
     parser.add_argument("--refit", type=int, help="days between fits, of all models")
@@ -121,6 +128,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--summary", action="store_true", help="only print what --out holds")
     options = parser.parse_args()
+    if options.quick and not TOGETHER.keys().isdisjoint(options.models):
+        parser.error("models fitted to a whole panel need all of it: leave out --quick")
     models = dict.fromkeys((REFERENCE, *options.models))  # the others are compared with it
     options.models = sorted(models, key=lambda model: list(MODELS).index(model) if model in MODELS else -1)
     return options
@@ -144,11 +153,11 @@ def load(panel: str, options: argparse.Namespace) -> list[Series]:
 def tasks(panels: dict[str, list[Series]], options: argparse.Namespace) -> list[Task]:
     """All that is asked for, models of ours last."""
     return [
-        task_of(series, model, seed, options)
+        task_of(fitted, model, seed, options)
         for model in options.models
         for seed in seeds_of(model, options)
         for all_series in panels.values()
-        for series in all_series
+        for fitted in ([all_series] if model in TOGETHER else [[series] for series in all_series])
     ]
 
 
@@ -156,9 +165,9 @@ def seeds_of(model: str, options: argparse.Namespace) -> range:
     return range(options.seeds if model in MODELS else 1)
 
 
-def task_of(series: Series, model: str, seed: int, options: argparse.Namespace) -> Task:
-    refit = options.refit or (20 if series.panel in SP_DATES and model not in MODELS else 250)
-    return Task(series, model, seed, options.horizon, refit, options.samples)
+def task_of(all_series: list[Series], model: str, seed: int, options: argparse.Namespace) -> Task:
+    refit = options.refit or (20 if all_series[0].panel in SP_DATES and model not in MODELS else 250)
+    return Task(all_series, model, seed, options.horizon, refit, options.samples)
 
 
 def forecast(task: Task, folder: Path) -> None:
@@ -168,27 +177,28 @@ def forecast(task: Task, folder: Path) -> None:
         warnings.simplefilter("ignore", TrainingWarning)  # few steps are what the warm start is
         table = rolling_forecasts(
             forecaster(task.model, task.seed),
-            task.series.prices,
-            task.series.start,
+            pd.concat([series.prices for series in task.all_series], axis=1),
+            task.all_series[0].start,
             task.horizon,
             LEVELS,
             n_samples=task.samples,
             refit_every=task.refit,
-            train_window=PANELS[task.series.panel][1],
+            train_window=PANELS[task.all_series[0].panel][1],
             random_state=task.seed,
         )
-    table.attrs["seconds"] = time.perf_counter() - start
-    table.columns = [f"{figure} {level:g}" for figure, level in table.columns]
-    file = task.file(folder)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    table.astype(np.float32).to_parquet(file.with_suffix(".part"))
-    file.with_suffix(".part").rename(file)  # what has its name is whole
+    table.attrs["seconds"] = (time.perf_counter() - start) / len(task.all_series)
+    for name, file in task.files(folder).items():
+        figures = table[name] if len(task.all_series) > 1 else table
+        figures.columns = [f"{figure} {level:g}" for figure, level in figures.columns]
+        file.parent.mkdir(parents=True, exist_ok=True)
+        figures.astype(np.float32).to_parquet(file.with_suffix(".part"))
+        file.with_suffix(".part").rename(file)  # what has its name is whole
 
 
 def forecaster(model: str, seed: int) -> TSGAN | str:
     if model not in MODELS:
         return model
-    return unfitted(model, seed)
+    return unfitted(MODELS[model], seed)
 
 
 # what is known of a panel ---------------------------------------------------------------------------------------------
@@ -234,7 +244,7 @@ def read_panel(all_series: Sequence[Series], options: argparse.Namespace) -> Pan
 
 
 def read_seed(all_series: Sequence[Series], model: str, seed: int, options: argparse.Namespace) -> pd.DataFrame | None:
-    files = {series.name: task_of(series, model, seed, options).file(options.out) for series in all_series}
+    files = task_of(list(all_series), model, seed, options).files(options.out)
     missing = sum(not file.exists() for file in files.values())
     if missing:
         print(f"{model}, seed {seed}: {missing} of {len(files)} series are missing, left out", file=sys.stderr)

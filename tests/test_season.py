@@ -23,6 +23,8 @@ from tsgan.store import read_model, write_model
 HOURS = range(9, 16)
 BY_HOUR = np.array([2.0, 1.0, 0.8, 0.6, 0.6, 0.8, 1.0])
 BY_HOUR /= np.sqrt(np.mean(BY_HOUR**2))
+BY_DAY = np.array([1.0, 1.0, 1.0, 1.0, 1.0, 0.5, 0.6])
+BY_DAY /= np.sqrt(np.mean(BY_DAY**2))
 QUICK = dataclasses.replace(
     Config().with_training(steps=0), warm_start=dataclasses.replace(Config().warm_start, steps=60)
 )
@@ -40,6 +42,15 @@ def market(rows: int = 4200) -> pd.DataFrame:
     usual = law.simulate(1, 4899, 0)[0] / law.variance() ** 0.5
     returns = 0.003 * usual * BY_HOUR[dates.hour[1:] - 9]
     prices = pd.DataFrame({"X": 100 * np.exp(np.concatenate(([0], np.cumsum(returns))))}, dates)
+    return prices.iloc[:rows]
+
+
+def coin(rows: int = 2000) -> pd.DataFrame:
+    """Prices of every day, calmer at weekends; the first of 2,400."""
+    dates, law = pd.date_range("2016-01-01", periods=2400, name="date"), Garch(omega=0.02, alpha=0.05, beta=0.93)
+    usual = law.simulate(1, 2399, 0)[0] / law.variance() ** 0.5
+    returns = 0.03 * usual * BY_DAY[dates.day_of_week[1:]]
+    prices = pd.DataFrame({"COIN": 100 * np.exp(np.concatenate(([0], np.cumsum(returns))))}, dates)
     return prices.iloc[:rows]
 
 
@@ -61,8 +72,8 @@ def model(prices: pd.DataFrame) -> TSGAN:
 def test_factors_of_a_known_season_are_found(prices: pd.DataFrame) -> None:
     season = season_of(prices)
     assert len(season.times) == 35
-    found = list(season.describe().values())
-    assert list(season.describe()) == [f"{hour:02d}:00" for hour in HOURS]
+    found = list(season.by_time_of_day().values())
+    assert list(season.by_time_of_day()) == [f"{hour:02d}:00" for hour in HOURS]
     np.testing.assert_allclose(np.log(found), np.log(BY_HOUR), atol=0.08)  # 600 bars an hour: two standard errors
     on_average = np.square(season.at(pd.DatetimeIndex(prices.index[1:]))).mean()
     assert on_average == pytest.approx(1)
@@ -101,8 +112,8 @@ def test_times_that_there_have_not_been(prices: pd.DataFrame) -> None:
     assert season.at(berlin) == season.at(pd.DatetimeIndex(["2024-01-08 09:00"]))
 
 
-@pytest.mark.parametrize("freq", ["B", "D", "W", "ME", "36h"])
-def test_bars_of_a_day_or_longer_have_none(freq: str) -> None:
+@pytest.mark.parametrize("freq", ["B", "W", "ME", "36h"])
+def test_business_days_and_longer_bars_have_none(freq: str) -> None:
     dates = pd.date_range("2001-01-01", periods=400, freq=freq)
     returns = np.random.default_rng(0).normal(size=(400, 2))
     season = Season.of(returns, dates, infer_calendar(dates))
@@ -110,6 +121,55 @@ def test_bars_of_a_day_or_longer_have_none(freq: str) -> None:
     assert season.without(returns, dates) is returns
     assert season.back(returns, dates) is returns
     assert season.at(dates).tolist() == np.ones((400, 2)).tolist()
+
+
+def test_days_of_a_market_that_never_closes_differ() -> None:
+    prices = coin()
+    season, dates = season_of(prices), pd.DatetimeIndex(prices.index[1:])
+    assert list(season.by_day_of_week()) == ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
+    np.testing.assert_allclose(np.log(list(season.by_day_of_week().values())), np.log(BY_DAY), atol=0.15)
+    assert season.by_time_of_day() == {}
+    assert np.square(season.at(dates)).mean() == pytest.approx(1)
+    returns = log_returns(prices.to_numpy())
+    np.testing.assert_allclose(season.back(season.without(returns, dates), dates) - season.lift, returns, atol=1e-15)
+
+
+def test_days_that_are_alike_differ_little() -> None:
+    """Five years of Student t noise with 3 degrees of freedom."""
+    dates = pd.date_range("2015-01-01", periods=1826)
+    returns = np.random.default_rng(0).standard_t(3, (1826, 1))
+    factors = Season.of(returns, dates, infer_calendar(dates)).factors
+    assert factors.min() > 0.85
+    assert factors.max() < 1.2
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Europe/Berlin", "Asia/Tokyo"])
+def test_the_hour_of_a_daily_bar_is_nothing(zone: str) -> None:
+    dates = pd.date_range("2015-01-01", periods=1500, tz=zone).tz_convert("UTC")
+    returns = np.random.default_rng(0).normal(size=(1500, 1)) * np.where(dates.day_of_week == 5, 0.4, 1.0)[:, None]
+    season = Season.of(returns, dates, infer_calendar(dates))
+    plain = Season.of(returns, dates.normalize(), infer_calendar(dates.normalize()))
+    assert season.times.tolist() == (86_400 * np.arange(7)).tolist()
+    np.testing.assert_allclose(season.factors, plain.factors)
+    assert season.by_day_of_week()["Sat"] < 0.6
+
+
+def test_a_bar_of_a_few_hours_on_sundays() -> None:
+    dates = pd.date_range("2015-01-01", periods=1500)
+    dates = dates[dates.day_of_week != 5]
+    returns = np.random.default_rng(0).normal(size=(len(dates), 1)) * np.where(dates.day_of_week == 6, 0.3, 1)[:, None]
+    season = Season.of(returns, dates, infer_calendar(dates))
+    assert list(season.by_day_of_week()) == ["Mon", "Tue", "Wed", "Thu", "Fri", "Sun"]
+    assert season.by_day_of_week()["Sun"] < 0.5
+
+
+def test_a_share_filled_over_weekends_has_none_and_a_coin_beside_it_has() -> None:
+    prices = coin()
+    share = pd.Series(market(2000)["X"].to_numpy(), prices.index)
+    both = prices.assign(SHARE=share.where(share.index.day_of_week < 5).ffill()).iloc[5:]
+    season = season_of(both)
+    assert (season.factors[:, 1] == 1).all()
+    assert season.factors[5, 0] < 0.7
 
 
 def test_an_asset_that_stands_still_at_night_has_none() -> None:
@@ -164,7 +224,7 @@ def test_bars_that_all_move_alike_are_no_division_by_nought() -> None:
 def test_hours_are_told_with_their_seconds() -> None:
     times = np.array([34200, 34215, 36000])
     season = Season(times, np.array([[1.0], [2.0], [3.0]]), np.zeros(1))
-    assert season.describe() == {"09:30": 1.0, "09:30:15": 2.0, "10:00": 3.0}
+    assert season.by_time_of_day() == {"09:30": 1.0, "09:30:15": 2.0, "10:00": 3.0}
 
 
 def test_days_whose_hour_changes_with_the_clock_have_none() -> None:
@@ -270,6 +330,28 @@ def test_a_file_of_daily_prices_says_nothing_of_it(tmp_path: Path) -> None:
     model.save(tmp_path / "model.tsgan")
     assert not [name for name in read_model(tmp_path / "model.tsgan")[0] if "season" in name]
     assert model.describe()["volatility_by_time_of_day"] == {}
+    assert model.describe()["volatility_by_day_of_week"] == {}
+
+
+def test_a_coin_through_its_whole_life(tmp_path: Path) -> None:
+    file = tmp_path / "model.tsgan"
+    model = TSGAN(config=QUICK, random_state=0).fit(coin())
+    model.save(file)
+    loaded = TSGAN.load(file)
+    assert loaded.describe()["volatility_by_day_of_week"] == model.season_.by_day_of_week()
+    for condition in (None, {"volatility": 0.8}):
+        paths = loaded.sample(400, length=140, condition=condition, random_state=0)
+        by_day = pd.Series(paths.returns[:, :, 0].std(axis=0)).groupby(paths.dates.day_of_week).mean()
+        assert list(by_day.index) == list(range(7))
+        np.testing.assert_allclose(np.log(by_day / by_day.mean()), np.log(BY_DAY / BY_DAY.mean()), atol=0.15)
+    later = coin(2400)
+    forecast = rolling_forecasts(loaded, later, later.index[2000], levels=[0.05])
+    var = -forecast["VaR", 0.05].groupby(pd.DatetimeIndex(forecast.index).day_of_week).mean()
+    assert var[5] < 0.7 * var[2]
+    kept = loaded.update(later).season_
+    np.testing.assert_array_equal(kept.factors, model.season_.factors)
+    refitted = TSGAN.load(file).update(later, refit=True).season_
+    np.testing.assert_allclose(refitted.factors, season_of(later).factors)
 
 
 def test_info_says_it(model: TSGAN) -> None:
@@ -277,6 +359,7 @@ def test_info_says_it(model: TSGAN) -> None:
     assert list(said) == [f"{hour:02d}:00" for hour in HOURS]
     assert said["09:00"] > 1.5
     assert said["12:00"] < 0.8
+    assert list(model.describe()["volatility_by_day_of_week"]) == ["Mon", "Tue", "Wed", "Thu", "Fri"]
 
 
 def test_real_hourly_bars_are_breached_alike_at_every_hour() -> None:

@@ -82,7 +82,7 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
     dates_, last_price_ : DatetimeIndex and (assets,) array
         All dates that are known, and the prices of the last.
     season_ : Season
-        How the volatility of a bar depends on its time of the week (:mod:`tsgan.season`); of daily prices nothing.
+        How the volatility of a bar depends on its time of the week (:mod:`tsgan.season`); of business days nothing.
     fitted_until_ : Timestamp
         Last date that the law was fitted to; those after it came by :meth:`update`.
 
@@ -457,8 +457,7 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
         Returns
         -------
         (rows, assets, 3, half-lives); entry t knows the rows up to t, and is where ``law_.run`` and
-        ``law_.value_at_risk`` go on from; ``season_.back`` gives what they return the season of bars of less than a
-        day.
+        ``law_.value_at_risk`` go on from; ``season_.back`` gives what they return the season of its dates.
 
         Raises
         ------
@@ -548,7 +547,8 @@ class TSGAN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no annotat
             "fitted_until": iso(self.fitted_until_),
             "calendar": self.calendar_.description,
             "periods_per_year": self.periods_per_year_,
-            "volatility_by_time_of_day": self.season_.describe(),
+            "volatility_by_time_of_day": self.season_.by_time_of_day(),
+            "volatility_by_day_of_week": self.season_.by_day_of_week(),
             "regimes": Regimes.of(self.returns_, self.periods_per_year_).describe(self.dates_),
             "covariates": {covariate.name: covariate.describe() for covariate in self.covariates_.each},
             "annual_volatility": dict(zip(self.columns_, deviation.tolist(), strict=True)),

@@ -1,8 +1,10 @@
-"""How the volatility of a bar depends on its time of the week, where bars are shorter than a day.
+"""How the volatility of a bar depends on its time of the week, where bars are shorter than a day or weekends trade.
 
 A session's first bar holds the night, its middle is calm, a currency sleeps with its traders: up to a factor of ten
 that comes again every day and would otherwise be taken for news (Andersen and Bollerslev 1997, Journal of Empirical
-Finance 4). The law is learned from returns without it, and paths get it back at the dates that they run through.
+Finance 4). Days differ too where there are more than five a week: coins are calmer at weekends, the few hours of a
+currency's Sunday are a bar of their own. The law is learned from returns without it, and paths get it back at the
+dates that they run through.
 """
 
 from __future__ import annotations
@@ -13,23 +15,24 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tsgan.calendars import EPOCH_WEEKDAY, TICKS_PER_SECOND, Calendar, WeeklyPattern
+from tsgan.calendars import EPOCH_WEEKDAY, TICKS_PER_SECOND, WEEKDAYS, Calendar, WeeklyPattern
 from tsgan.returns import Floats
 
 _AROUND = 2  # weeks of bars whose mean square says how volatile the market is in the middle of them
 _LARGEST = 25.0  # times their mean that a square counts for at most: one jump says little about its time of the week
 _SPREAD = 0.3  # variance of the log mean square between times of day, against which errors of the mean are weighed
 _WEEK_SPREAD = 0.1  # the same between days of the week at one time of day
-_STILL = 0.5  # share of bars at a time of the day that do not move, beyond which the law is left to deal with them
+_STILL = 0.5  # share of bars at a time or on a day that do not move, beyond which the law is left to deal with them
 _MOST = 100.0  # times the usual volatility, and its inverse: beyond them is no bar of a market
 _DAY, _WEEK = 86_400, 7 * 86_400
+_BUSINESS_DAYS = 5  # a week; the days of such markets are alike but for what their number of bars cannot tell
 
 
 class Season(NamedTuple):
-    """Factors of the volatility at every time of the week; none for daily bars and longer ones."""
+    """Factors of the volatility at every time of the week; none for business days and longer bars."""
 
     times: NDArray[np.int64]
-    """(times,) seconds since Monday 00:00, ascending"""
+    """(times,) seconds since Monday 00:00, ascending; of daily bars those at which their days begin"""
     factors: Floats
     """(times, assets) relative to the usual volatility; their squares are 1 in the mean over the bars they come from"""
     lift: Floats
@@ -47,7 +50,8 @@ class Season(NamedTuple):
 
         Squares are taken relative to those of the weeks around them, so that a crisis counts like any other time. The
         factor of a time of the week is drawn towards that of the same time on all days, and that one towards 1, the
-        more the fewer bars there are and the more their squares differ. Assets that stand still at some hour have none.
+        more the fewer bars there are and the more their squares differ. Assets that stand still at some hour or on
+        some day have none.
         """
         times, assets = _times_of_week(calendar), returns.shape[1]
         if not len(times):
@@ -62,8 +66,9 @@ class Season(NamedTuple):
         spread, relative = relative.var(axis=0).clip(min=1.0), relative.clip(max=_LARGEST)
         of_day = _means(relative, day[place], one, spread / _SPREAD)
         of_week = _means(relative, place, of_day[day], spread / _WEEK_SPREAD)
-        still = (_plain_means(relative == 0, day[place], len(days))[0] > _STILL).any(axis=0)
-        season = cls(times, np.where(still, 1.0, np.sqrt(of_week)), np.zeros(assets))
+        stands = pd.DataFrame(relative == 0)
+        still = [(stands.groupby(by).mean() > _STILL).any() for by in (day[place], times[place] // _DAY)]
+        season = cls(times, np.where(np.any(still, axis=0), 1.0, np.sqrt(of_week)), np.zeros(assets))
         usual = np.sqrt(np.square(season.at(dates)).mean(axis=0))
         season = season._replace(factors=(season.factors / usual).clip(1 / _MOST, _MOST))
         earned = season.mean_of(season.without(returns, dates).mean(axis=0))
@@ -86,11 +91,18 @@ class Season(NamedTuple):
         """Mean log return a bar, over a week, that a usual mean log return becomes: (assets,)."""
         return mean * self.factors.mean(axis=0) + self.lift if len(self.times) else mean
 
-    def describe(self) -> dict[str, float]:
-        """Mean factor over days and assets at every time of the day, such as {"09:30": 2.1}."""
+    def by_time_of_day(self) -> dict[str, float]:
+        """Mean factor over days and assets at every time of the day, such as {"09:30": 2.1}; empty for daily bars."""
+        if (self.times % _DAY == 0).all():
+            return {}
         clock = pd.to_timedelta(self.times % _DAY, unit="s")
         means = pd.Series(self.factors.mean(axis=1)).groupby(clock).mean()
         return {str(time)[-8:].removesuffix(":00"): float(mean) for time, mean in means.items()}
+
+    def by_day_of_week(self) -> dict[str, float]:
+        """Mean factor over times and assets on every day of the week, such as {"Sat": 0.8}."""
+        mean, day = self.factors.mean(axis=1), self.times // _DAY
+        return {WEEKDAYS[one]: float(mean[day == one].mean()) for one in np.unique(day)}
 
     @property
     def is_possible(self) -> bool:
@@ -101,11 +113,14 @@ class Season(NamedTuple):
 
 
 def _times_of_week(calendar: Calendar) -> NDArray[np.int64]:
-    """Times of a week's bars in seconds, where there are several a day; otherwise none."""
+    """Times of a week's bars in seconds, where there are several a day; beginnings of more than five days; or none."""
     if not isinstance(calendar.rule, WeeklyPattern):
         return np.zeros(0, dtype=np.int64)
     times = np.unique(np.asarray(calendar.rule.slots, dtype=np.int64) // TICKS_PER_SECOND[calendar.unit])
-    return times if len(times) > 1.5 * len(np.unique(times // _DAY)) else times[:0]  # daily bars change their hour
+    days = np.unique(times // _DAY)
+    if len(times) > 1.5 * len(days):  # daily bars change their hour
+        return times
+    return days * _DAY if len(days) > _BUSINESS_DAYS else times[:0]
 
 
 def _seconds(dates: pd.DatetimeIndex) -> NDArray[np.int64]:
@@ -116,6 +131,8 @@ def _seconds(dates: pd.DatetimeIndex) -> NDArray[np.int64]:
 
 def _places(seconds: NDArray[np.int64], times: NDArray[np.int64]) -> NDArray[np.int64]:
     """Place of each among the times, of one at the same time of another day if it is none, and -1 if there is none."""
+    if (times % _DAY == 0).all():  # daily bars
+        seconds = seconds - seconds % _DAY
     place = np.full(len(seconds), -1)
     for one, other in ((seconds % _DAY, times % _DAY), (seconds, times)):
         known, first = np.unique(other, return_index=True)

@@ -165,8 +165,9 @@ def test_a_bar_of_a_few_hours_on_sundays() -> None:
 
 def test_a_share_filled_over_weekends_has_none_and_a_coin_beside_it_has() -> None:
     prices = coin()
-    share = pd.Series(market(2000)["X"].to_numpy(), prices.index)
-    both = prices.assign(SHARE=share.where(share.index.day_of_week < 5).ffill()).iloc[5:]
+    weekday = pd.DatetimeIndex(prices.index).day_of_week < 5
+    share = pd.Series(market(2000)["X"].to_numpy(), prices.index).where(weekday).ffill()
+    both = prices.assign(SHARE=share).iloc[5:]
     season = season_of(both)
     assert (season.factors[:, 1] == 1).all()
     assert season.factors[5, 0] < 0.7

@@ -64,13 +64,13 @@ def say_values(values: Mapping[str, Any], indent: int = 0) -> None:
     width = max((len(name) for name, value in values.items() if not _is_block(value)), default=0)
     for name, value in values.items():
         label = printable(name.replace("_", " "))
-        if isinstance(value, Mapping):
+        if not _is_block(value):
+            print(f"{margin}{label:<{width}}  {_text(value)}")
+        elif isinstance(value, Mapping):
             print(f"{margin}{label}")
             say_values(value, indent + 2)
-        elif _is_block(value):
-            print(f"{margin}{label}", *map(printable, map(str, value)), sep=f"\n{margin}  ")
         else:
-            print(f"{margin}{label:<{width}}  {_text(value)}")
+            print(f"{margin}{label}", *map(printable, map(str, value)), sep=f"\n{margin}  ")
 
 
 def say_table(table: Table) -> None:
@@ -101,9 +101,9 @@ def _plain(value: Any) -> Any:
 
 def _is_block(value: Any) -> bool:
     """Whether a value takes lines of its own: a table, or sentences."""
-    return isinstance(value, Mapping) or (
-        isinstance(value, list) and any(isinstance(item, str) and len(item) > 60 for item in value)
-    )
+    if isinstance(value, Mapping):
+        return len(value) > 0
+    return isinstance(value, list) and any(isinstance(item, str) and len(item) > 60 for item in value)
 
 
 def _text(value: Any) -> str:
@@ -112,4 +112,4 @@ def _text(value: Any) -> str:
         return f"{counted(len(value), 'record')}, see --json" if nested else ", ".join(map(_text, value)) or "–"
     if isinstance(value, float):
         return f"{value:.6g}"
-    return "–" if value is None else printable(str(value))
+    return "–" if value is None or value == {} else printable(str(value))

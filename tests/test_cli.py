@@ -710,6 +710,7 @@ def test_info(project: Project) -> None:
     code, text, err = tsgan("info", project.model)
     assert (code, err) == (0, "")
     assert len(text.splitlines()) < 100
+    assert "volatility by day of week  –" in text
     for sentence in description["verdict"]:
         assert sentence in text
 

@@ -56,7 +56,8 @@ def download(
     -------
     DataFrame
         One column a ticker, in the order given, in the currencies they are quoted in; index ``date``, without a time
-        zone for days and longer bars and in UTC for hours. A price is missing where others have one.
+        zone for days and longer bars, for hours in that of the exchange, or in UTC where tickers are of several. A
+        price is missing where others have one.
 
     Raises
     ------
@@ -145,7 +146,7 @@ def _closes(
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(file) as partial:
-            closes.to_csv(partial)
+            _write(closes, partial)
     except OSError as error:  # no reason to lose what was downloaded
         warnings.warn(f"the cache cannot be written: {error.filename}: {error.strerror}", DataWarning, stacklevel=4)
     return closes
@@ -155,10 +156,20 @@ def _kept(file: Path) -> tuple[pd.Series | None, pd.Timedelta]:
     """Closes in a file of the cache and its age; a file that cannot be read is none."""
     try:
         age = pd.Timedelta(seconds=time.time() - file.stat().st_mtime)
-        closes = pd.read_csv(file, index_col="date", parse_dates=["date"]).iloc[:, 0].astype("float64")
-    except (OSError, ValueError):
+        closes = pd.read_csv(file, index_col=0, parse_dates=[0]).iloc[:, 0].astype("float64")
+        dates, (_, _, zone) = pd.DatetimeIndex(closes.index, name="date"), str(closes.index.name).partition(" ")
+        return closes.set_axis(dates.tz_convert(zone) if zone else dates), age
+    except (OSError, ValueError, TypeError, KeyError):  # of zones too
         return None, pd.Timedelta(0)
-    return (closes if isinstance(closes.index, pd.DatetimeIndex) else None), age
+
+
+def _write(closes: pd.Series, file: Path) -> None:
+    """Write closes for `_kept`: hours in UTC, where every hour comes once, with the exchange's zone in the header."""
+    dates = pd.DatetimeIndex(closes.index)
+    if dates.tz is None:
+        closes.to_csv(file, index_label="date")
+    else:
+        closes.set_axis(dates.tz_convert("UTC")).to_csv(file, index_label=f"date {dates.tz}")
 
 
 def _ask(
@@ -181,7 +192,7 @@ def _ask(
             closes = frame["Close", ticker].dropna().astype("float64").rename(ticker)
             dates = pd.DatetimeIndex(closes.index, name="date")
             if len(closes):
-                return closes.set_axis(dates if dates.tz is None else dates.tz_convert("UTC"))
+                return closes.set_axis(dates)
         if any(text in why.lower() for text in _UNKNOWN):
             raise DataError(f"Yahoo has no prices of it for these dates ({why})")
     raise ConnectionError(f"Yahoo could not be asked: {why or 'its answer was empty'}")

@@ -17,7 +17,7 @@ import yfinance
 from typer.testing import CliRunner
 
 from tsgan.cli.main import app
-from tsgan.datasets import download, read_prices, yahoo
+from tsgan.datasets import check_prices, download, read_prices, yahoo
 from tsgan.errors import ConfigError, DataError, DataWarning
 
 DAYS = pd.bdate_range("2024-01-02", periods=300)
@@ -88,13 +88,39 @@ def test_both_ends_are_included(online: Yahoo) -> None:
     assert online.asked[1]["period"] == "max"
 
 
-def test_hours_are_in_utc(online: Yahoo) -> None:
+def test_hours_are_those_of_the_exchange(online: Yahoo, tmp_path: Path) -> None:
     hours = pd.date_range("2024-03-08 09:30", periods=60, freq="h", tz="America/New_York")  # over the change of time
     online.answers = {"SPY": frame("SPY", hours)}
     for _ in range(2):  # from Yahoo, then from the cache
         index = pd.DatetimeIndex(download("SPY", interval="1h").index)
-        assert str(index.tz) == "UTC"
+        assert str(index.tz) == "America/New_York"
         assert (index == hours).all()
+    assert len(online.asked) == 1
+    wall = hours.tz_localize(None).tolist()
+    assert check_prices(download("SPY", interval="1h")).index.tolist() == wall
+    for file in (tmp_path / "hours.csv", tmp_path / "hours.parquet"):
+        assert CliRunner().invoke(app, ["download", "SPY", "--interval", "1h", "--out", str(file)]).exit_code == 0
+        assert read_prices(file).index.tolist() == wall
+
+
+def test_hours_of_several_exchanges_are_in_utc(online: Yahoo) -> None:
+    hours = pd.date_range("2024-03-08 09:30", periods=60, freq="h", tz="America/New_York")
+    online.answers = {"SPY": frame("SPY", hours), "^FTSE": frame("^FTSE", hours.tz_convert("Europe/London"))}
+    for _ in range(2):
+        prices = download(["SPY", "^FTSE"], interval="1h")
+        assert str(pd.DatetimeIndex(prices.index).tz) == "UTC"
+        assert (prices.index == hours).all()
+        assert prices.notna().all(axis=None)
+
+
+def test_a_zone_that_nobody_knows_is_asked_again(online: Yahoo) -> None:
+    hours = pd.date_range("2024-03-08 09:30", periods=60, freq="h", tz="America/New_York")
+    online.answers = {"SPY": frame("SPY", hours)}
+    download("SPY", interval="1h")
+    (file,) = yahoo.cache_folder().glob("SPY*")
+    file.write_text(file.read_text().replace("America/New_York", "Mars/Olympus"))
+    assert str(pd.DatetimeIndex(download("SPY", interval="1h").index).tz) == "America/New_York"
+    assert len(online.asked) == 2
 
 
 def test_answers_are_kept_for_half_a_day(online: Yahoo) -> None:
